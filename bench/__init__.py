@@ -1,0 +1,1 @@
+"""What the work costs, measured beside its floor; run as `python -m bench`."""

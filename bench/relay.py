@@ -1,0 +1,37 @@
+"""A byte relay by hand: what stands before a server and looks at nothing but the length.
+
+python -m bench.relay PORT     passes each request on to that port; prints its own port
+"""
+
+import socket
+import sys
+import threading
+
+from bench.measure import MIB
+from bench.transfer import head_and_body, length_of
+
+
+def serve(port: int) -> None:
+    """One thread a connection, one request without a body each."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        print(listener.getsockname()[1], flush=True)
+        while True:
+            connection, _ = listener.accept()
+            threading.Thread(target=_one, args=(connection, port), daemon=True).start()
+
+
+def _one(connection: socket.socket, port: int) -> None:
+    with connection, socket.create_connection(("127.0.0.1", port)) as server:
+        asked, _ = head_and_body(connection)
+        server.sendall(asked + b"\r\n\r\n")
+        head, body = head_and_body(server)
+        connection.sendall(head + b"\r\n\r\n" + body)
+        left = (length_of(head) or 0) - len(body)
+        buffer = memoryview(bytearray(MIB))
+        while left and (count := server.recv_into(buffer)):
+            connection.sendall(buffer[:count])
+            left -= count
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))

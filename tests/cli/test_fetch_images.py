@@ -1,0 +1,217 @@
+"""The images of a study by its manifest, as their users fetch them."""
+
+import json
+import re
+import shutil
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.actors.imaging import studies
+from tests.actors.imaging.studies import new_uid
+from tests.cli.conftest import Run
+from tests.node import Node, fresh_patient
+from xdsi.client.imaging import ImagingConsumer, chosen
+from xdsi.standard import dicom
+from xdsi.wire.kos import make_manifest, read_manifest, write_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study that the node serves. instances: octets by SOP Instance UID; manifest: its file"""
+
+    uid: str
+    series: tuple[str, str]
+    instances: dict[str, bytes]
+    manifest: Path
+    files: Path
+    patient: str = field(default_factory=lambda: str(fresh_patient()))
+
+    def of(self, series: str) -> dict[str, bytes]:
+        """Its instances of one series."""
+        return {uid: data for uid, data in self.instances.items() if uid.startswith(f"{series}.")}
+
+
+@pytest.fixture(scope="module")
+def study(real_node: Node, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Two series, three images and one; in the node's archive, its manifest submitted."""
+    from xdsi.cli import main
+
+    uid = new_uid()
+    series = (f"{uid}1", f"{uid}2")
+    instances = studies.study(uid, {series[0]: 3, series[1]: 1})
+    folder = tmp_path_factory.mktemp("study")
+    files = folder / "files"
+    files.mkdir()
+    for number, data in enumerate(instances.values()):
+        (files / f"{number}.dcm").write_bytes(data)
+    section = real_node.settings.imaging
+    assert section is not None
+    manifest = folder / "manifest.dcm"
+    write_manifest(
+        make_manifest(files.iterdir(), retrieve_location_uid=section.unique_id), manifest
+    )
+    made = Study(uid, series, instances, manifest, files)
+    at = ["--config", str(real_node.config)]
+    assert main(["import", str(files), *at]) == 0
+    assert main(["submit", str(manifest), "--patient", made.patient, *at]) == 0
+    return made
+
+
+@pytest.fixture
+def fetch(call: Run, real_node: Node, study: Study, tmp_path: Path) -> Any:
+    """`xdsi fetch`, of this study unless it says otherwise, into a folder of its own."""
+    which = ("--study", study.uid, "--patient", study.patient, "--config", real_node.config)
+    return partial(call, "fetch", "--into", tmp_path / "into", *which)
+
+
+def held(folder: Path) -> dict[str, bytes]:
+    """What lies in a folder, by SOP Instance UID."""
+    return {path.stem: path.read_bytes() for path in folder.glob("into/*/*.dcm")}
+
+
+@pytest.mark.proves("UC-104", "UC-105", "UC-154", "IMG-087", "IMG-190", "IMG-195")
+def test_a_study_is_fetched_by_its_manifest(fetch: Any, study: Study, tmp_path: Path) -> None:
+    said = fetch("--list")
+    assert said.code == 0 and held(tmp_path) == {}
+    rows = [line for line in said.out.splitlines() if any(uid in line for uid in study.series)]
+    assert len(rows) == 2 and all("no description" in row and "CT" in row for row in rows)
+    assert re.search(r"\b3\b.*\b0\b.*MB", rows[0])
+
+    said = fetch()
+    assert said.code == 0, said.err
+    assert held(tmp_path) == study.instances
+    assert {path.parent.name for path in tmp_path.glob("into/*/*.dcm")} == set(study.series)
+    assert list((tmp_path / "into").glob("xdsi-spool-*")) == []
+
+
+@pytest.mark.proves("UC-105")
+def test_what_is_there_is_not_asked_for_again(
+    fetch: Any, study: Study, real_node: Node, tmp_path: Path
+) -> None:
+    assert fetch("--series", study.series[1], "--json").code == 0
+    assert held(tmp_path) == study.of(study.series[1])
+    assert fetch().code == 0
+    lost = next(iter(study.of(study.series[0])))
+    (tmp_path / "into" / study.series[0] / f"{lost}.dcm").unlink()
+    said = fetch("--json")
+    (again,) = json.loads(said.out)["fetched"]
+    assert again["instance"] == lost and held(tmp_path) == study.instances
+    asked = real_node.requests("RAD-69")[-1]["ids"]
+    assert lost in asked and not set(asked) & (study.instances.keys() - {lost})
+
+
+@pytest.mark.proves("UC-107", "UC-153", "IMG-093")
+def test_what_the_source_lacks_is_named_and_the_rest_comes(
+    fetch: Any, call: Run, study: Study, real_node: Node, tmp_path: Path
+) -> None:
+    """The manifest names one instance more than the source has."""
+    files = tmp_path / "more"
+    shutil.copytree(study.files, files)
+    more = f"{study.series[0]}.99"
+    (files / "more.dcm").write_bytes(
+        studies.instance(
+            StudyInstanceUID=study.uid, SeriesInstanceUID=study.series[0], SOPInstanceUID=more
+        )
+    )
+    section = real_node.settings.imaging
+    assert section is not None
+    manifest = tmp_path / "manifest.dcm"
+    write_manifest(
+        make_manifest(files.iterdir(), retrieve_location_uid=section.unique_id), manifest
+    )
+    into = tmp_path / "into"
+    said = call(
+        "fetch", "--manifest", manifest, "--into", into, "--json", "--config", real_node.config
+    )
+    assert said.code == 1 and held(tmp_path) == study.instances
+    (missing,) = json.loads(said.out)["missing"]
+    assert missing["instance"] == more
+    assert missing["reason"] == "the source has it no longer, or not in this series"
+    assert missing["said"].startswith("XDSDocumentUniqueIdError: ")
+
+
+@pytest.mark.proves("UC-157", "IMG-112")
+def test_the_text_tells_which_transfer_syntaxes_exist(
+    fetch: Any, study: Study, tmp_path: Path
+) -> None:
+    said = fetch("--syntax", dicom.JPEG_2000, "--series", study.series[1])
+    assert said.code == 1 and held(tmp_path) == {}
+    assert "cannot send it like this" in said.out
+    assert dicom.EXPLICIT_LITTLE_ENDIAN in said.out
+    assert fetch("--syntax", dicom.EXPLICIT_LITTLE_ENDIAN, "--series", study.series[1]).code == 0
+    assert held(tmp_path) == study.of(study.series[1])
+
+
+@pytest.mark.proves("UC-014", "MADO-157")
+def test_key_images_come_with_their_note(
+    call: Run, study: Study, real_node: Node, tmp_path: Path
+) -> None:
+    """A note of the study names one of its images."""
+    section = real_node.settings.imaging
+    assert section is not None
+    files = tmp_path / "files"
+    shutil.copytree(study.files, files)
+    key = next(iter(study.instances))
+    note = make_manifest(
+        [path for path in files.iterdir() if path.read_bytes() == study.instances[key]],
+        retrieve_location_uid=section.unique_id,
+    )
+    note.ConceptNameCodeSequence[0].CodeValue = "113000"
+    note.ConceptNameCodeSequence[0].CodeMeaning = "Of Interest"
+    write_manifest(note, files / "note.dcm")
+    assert call("import", files / "note.dcm", "--config", real_node.config).code == 0
+    manifest = tmp_path / "manifest.dcm"
+    write_manifest(
+        make_manifest(files.iterdir(), retrieve_location_uid=section.unique_id), manifest
+    )
+    said = call(
+        *("fetch", "--manifest", manifest, "--key-images"),
+        *("--into", tmp_path / "into", "--config", real_node.config),
+    )
+    assert said.code == 0, said.err
+    assert held(tmp_path).keys() == {key, str(note.SOPInstanceUID)}
+
+
+USAGE: list[tuple[str, tuple[str, ...], str]] = [
+    ("no patient", ("--study", "1.2.3"), "--study: needs --patient"),
+    ("neither", (), "--patient: whose documents?"),
+    ("streams", ("--study", "1.2.3", "--streams", "0"), "expected 1 or more"),
+    ("source without OID", ("--imaging", "http://localhost/i"), "needs the Retrieve Location UID"),
+]
+
+
+@pytest.mark.parametrize(("options", "text"), [pytest.param(*row[1:], id=row[0]) for row in USAGE])
+def test_wrong_usage_is_one_line(
+    call: Run, study: Study, real_node: Node, options: tuple[str, ...], text: str, tmp_path: Path
+) -> None:
+    if "--imaging" in options:
+        options += ("--manifest", str(study.manifest))
+    said = call("fetch", *options, "--config", real_node.config, "--into", tmp_path)
+    assert said.code == 2 and text in said.err.splitlines()[0 - 1]
+
+
+def test_an_unknown_study_or_series_is_told(fetch: Any, call: Run, real_node: Node) -> None:
+    said = fetch("--series", "1.2.3")
+    assert said.code == 1 and "the manifest has no series 1.2.3" in said.complaint
+    whom = ("--patient", str(fresh_patient()), "--config", real_node.config)
+    said = call("fetch", "--study", "1.2.3", *whom)
+    assert said.code == 1 and "no manifest of study 1.2.3" in said.complaint
+
+
+@pytest.mark.proves("UC-107")
+def test_a_source_without_address_and_one_that_is_away(study: Study, tmp_path: Path) -> None:
+    wanted = chosen(read_manifest(study.manifest))
+    with ImagingConsumer({}) as consumer:
+        results = list(consumer.fetch(wanted, tmp_path))
+    assert {each.reason for each in results} == {  # type: ignore[union-attr]
+        f"no address is known of its source {wanted[0].source}"
+    }
+    with ImagingConsumer({wanted[0].source: "http://127.0.0.1:9"}) as consumer:
+        results = list(consumer.fetch(wanted, tmp_path))
+    assert len(results) == len(wanted)
+    assert all("no whole answer from the source" in each.reason for each in results)  # type: ignore[union-attr]
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,128 @@
+"""How a gateway is put together, and what keeps it from being."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.actors.gateway.conftest import HOME, ask, told
+from tests.node import free_port
+from tests.samples import HOME as OID
+from xdsi import checking, gateways
+from xdsi.config import Config, ConfigurationError, addresses, from_mapping
+from xdsi.model.messages import DocumentRequest, QueryRequest, RetrieveRequest
+from xdsi.plug import Actor
+from xdsi.standard import queries
+from xdsi.standard.transactions import CROSS_GATEWAY_QUERY, CROSS_GATEWAY_RETRIEVE
+
+GOOD = "http://127.0.0.1:9/x"
+
+
+def config(folder: Path, **keys: Any) -> Config:
+    """A node that is a gateway alone, unless told otherwise."""
+    section = {"home_community_id": OID, "registry": GOOD, **keys}
+    return from_mapping({"gateway": section}, folder)
+
+
+def actor(settings: Config) -> Actor:
+    assert settings.gateway is not None
+    return gateways.actor(settings, settings.gateway, lambda row: pytest.fail(f"no {row.id} here"))
+
+
+def test_a_gateway_may_be_a_node_of_its_own(tmp_path: Path) -> None:
+    settings = config(tmp_path, repositories=[f"1.2.3={GOOD}"], imaging=[f"1.2.3={GOOD}"])
+    assert list(gateways.check(settings)) == []
+    assert addresses(settings, "http://x") == {
+        "gateway": "http://x/gateway/responding",
+        "health": "http://x/health/ready",
+        "metrics": "http://x/metrics",
+    }
+    assert list(gateways.check(from_mapping({}, tmp_path))) == []
+
+
+@pytest.mark.proves("XC-008")
+@pytest.mark.parametrize(
+    ("keys", "told_"),
+    [
+        ({"home_community_id": HOME}, "gateway.home_community_id: expected an OID without urn:oid"),
+        ({"home_community_id": "1." + "2" * 63}, "gateway.home_community_id: expected an OID"),
+        ({"registry": "registry.example"}, "gateway.registry: expected 'local' or an http"),
+        ({"repositories": ["1.2.3"]}, "gateway.repositories: expected OID=URL with an http"),
+        ({"repositories": [f"x={GOOD}"]}, "gateway.repositories: expected OID=URL"),
+        ({"imaging": ["1.2.3=ftp://x/"]}, "gateway.imaging: expected OID=URL"),
+        ({"imaging": [f"1.2={GOOD}", f"1.2={GOOD}"]}, "gateway.imaging: 1.2 is there already"),
+        ({"spool_bytes": 0}, "gateway.spool_bytes: expected more than 0"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_it_is_said(tmp_path: Path, keys: dict[str, Any], told_: str) -> None:
+    (problem,) = gateways.check(config(tmp_path, **keys))
+    assert problem.startswith(told_)
+
+
+def test_a_source_of_this_node_is_not_named_again(tmp_path: Path) -> None:
+    sections: dict[str, Any] = {
+        "gateway": {"home_community_id": OID, "repositories": [f"1.2.3={GOOD}"]},
+        "registry": {},
+        "repository": {"unique_id": "1.2.3"},
+    }
+    (problem,) = gateways.check(from_mapping(sections, tmp_path))
+    assert problem.startswith("gateway.repositories: 1.2.3 is there already")
+
+
+@pytest.mark.parametrize(
+    ("match", "registry", "is_told"),
+    [("exact", "local", True), ("off", "local", False), ("exact", GOOD, False)],
+    ids=["local", "off", "another registry"],
+)
+def test_a_patient_is_of_the_community_of_the_gateway(
+    tmp_path: Path, match: str, registry: str, is_told: bool
+) -> None:
+    sections: dict[str, Any] = {
+        "gateway": {"home_community_id": OID, "registry": registry},
+        "registry": {"discovery": {"match": match, "home_community_id": "1.2.3"}},
+    }
+    problems = list(gateways.check(from_mapping(sections, tmp_path)))
+    told = f"registry.discovery.home_community_id: expected that of [gateway], {OID}, got '1.2.3'"
+    assert problems == ([told] if is_told else [])
+
+
+def test_a_local_registry_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"gateway.registry: 'local' needs a \[registry\]"):
+        config(tmp_path, registry="local")
+
+
+@pytest.mark.proves("XC-057", "XC-070", "XC-016")
+def test_a_registry_that_does_not_answer_is_an_error_of_the_gateway(tmp_path: Path) -> None:
+    one = actor(config(tmp_path, registry=f"http://127.0.0.1:{free_port()}/registry"))
+    answer = ask(one, CROSS_GATEWAY_QUERY, QueryRequest(queries.GET_ALL.id))
+    one.close()
+    assert told(answer) == [("XDSRegistryError", HOME)]
+    assert answer.errors[0].context.startswith("ITI-18: no answer: Connection refused;")
+    assert not (tmp_path / "spool").exists()  # there is nothing it could hold
+
+
+def test_the_spool_is_closed_to_others_and_ends_with_the_gateway(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}/repository"
+    one = actor(config(tmp_path, repositories=[f"1.2.3={url}"]))
+    assert (tmp_path / "spool").stat().st_mode & 0o077 == 0
+    asked = DocumentRequest("1.2.3", "2.25.1", HOME)
+    answer = ask(one, CROSS_GATEWAY_RETRIEVE, RetrieveRequest((asked,)))
+    assert told(answer) == [("XDSRepositoryError", f"{HOME} 2.25.1")]
+    assert len([*(tmp_path / "spool").iterdir()]) == 1
+    one.close()
+    assert [*(tmp_path / "spool").iterdir()] == []
+
+
+def test_a_spool_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("")
+    with pytest.raises(ConfigurationError, match=r"gateway\.spool: .*spool: File exists"):
+        actor(config(tmp_path, imaging=[f"1.2.3={GOOD}"]))
+
+
+def test_files_of_its_connections_are_looked_at(tmp_path: Path) -> None:
+    key = tmp_path / "open.key"
+    key.write_text("")
+    key.chmod(0o644)
+    said = list(checking.check(config(tmp_path, ca="lost.pem", key="open.key")))
+    assert f"gateway.ca: {tmp_path / 'lost.pem'} is no file; give the name of a PEM file" in said
+    assert any(each.startswith(f"gateway.key: {key}: others may read it") for each in said)

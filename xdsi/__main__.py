@@ -1,0 +1,7 @@
+"""`python -m xdsi` is the command `xdsi`."""
+
+import sys
+
+from xdsi.cli import main
+
+sys.exit(main())

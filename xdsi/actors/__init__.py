@@ -1,0 +1,1 @@
+"""Further actors, one package each; strangers to each other."""

@@ -1,0 +1,177 @@
+"""Several sources of this community behind one answer.
+
+What is asked for goes to its sources at the same time; their answers become one, in which nothing
+is hidden: whatever was asked for comes, or has an error that names it (XC-042). Answers of remote
+sources are not trusted to keep to that.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from xdsi.model.errors import (
+    XDSError,
+    XDSMissingHomeCommunityId,
+    XDSRepositoryError,
+    XDSTooManyResults,
+    XDSUnknownCommunity,
+    XDSUnknownRepositoryId,
+    leaves,
+    relocated,
+    shown,
+)
+from xdsi.model.messages import DocumentRequest, RetrieveAnswer, RetrievedDocument
+from xdsi.model.values import HomeCommunityId
+from xdsi.plug import Handler
+
+Asked = TypeVar("Asked")
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Repositories, or imaging sources, of one community.
+
+    handlers: by repositoryUniqueId; pool: where they are asked when there are several
+    limit: documents of one request
+    """
+
+    home: HomeCommunityId
+    handlers: Mapping[str, Handler]
+    pool: Executor
+    limit: int
+
+
+def gathered(
+    wanted: Sequence[Asked],
+    document_of: Callable[[Asked], DocumentRequest],
+    ask: Callable[[Handler, Sequence[Asked]], RetrieveAnswer],
+    sources: Sources,
+) -> RetrieveAnswer:
+    """One answer to a request for documents of several sources (XC-041, IMG-133).
+
+    wanted: in the order asked, duplicates as sent
+    ask: one source for what it is asked
+    Documents come in the order asked, each once. Locations of errors are the ids of documents.
+    Raises XDSTooManyResults above the limit.
+    """
+    if len(wanted) > sources.limit:
+        raise XDSTooManyResults(
+            f"{len(wanted)} DocumentRequests",
+            f"more than the limit of {sources.limit}; ask in several requests",
+            rule="SEC-T-042",
+        )
+    errors: list[XDSError] = []
+    groups: dict[str, list[Asked]] = {}
+    for each in dict.fromkeys(wanted):
+        document = document_of(each)
+        refusal = _refusal(document, sources)
+        if refusal is not None:
+            errors.append(refusal)
+        else:
+            groups.setdefault(document.repository_unique_id, []).append(each)
+
+    def answer(repository: str) -> RetrieveAnswer:
+        group = groups[repository]
+        try:
+            found = ask(sources.handlers[repository], group)
+        except (XDSError, ExceptionGroup) as error:
+            found = RetrieveAnswer(errors=_findings(error))
+        return _complete([document_of(each) for each in group], found)
+
+    # one source is asked in this thread: that is the common case, and costs no other
+    answers = map(answer, groups) if len(groups) < 2 else sources.pool.map(answer, groups)
+    came: dict[DocumentRequest, RetrievedDocument] = {}
+    for found in answers:
+        came |= {one.request: one for one in found.documents}
+        errors += found.errors
+    order = dict.fromkeys(map(document_of, wanted))
+    return RetrieveAnswer(tuple(came[each] for each in order if each in came), tuple(errors))
+
+
+def _refusal(document: DocumentRequest, sources: Sources) -> XDSError | None:
+    """Why no source can be asked for a document (XC-038, XC-043)."""
+    uid = document.document_unique_id
+    if document.home is None:
+        problem = "required, missing; repeat the home of the entry or of the manifest's entry"
+        return XDSMissingHomeCommunityId(
+            f"{shown(uid)} HomeCommunityId", problem, rule="XC-038", location=uid
+        )
+    if document.home != str(sources.home):
+        return XDSUnknownCommunity(
+            f"{shown(uid)} HomeCommunityId",
+            f"not a community of this gateway, which serves {sources.home}",
+            value=document.home,
+            rule="XC-038",
+            location=uid,
+        )
+    if document.repository_unique_id not in sources.handlers:
+        return XDSUnknownRepositoryId(
+            f"{shown(uid)} RepositoryUniqueId",
+            "none of this community",
+            value=document.repository_unique_id,
+            rule="XC-043",
+            location=uid,
+        )
+    return None
+
+
+def _findings(error: XDSError | ExceptionGroup[Exception]) -> tuple[XDSError, ...]:
+    """The errors a source raised. Raises what else is among them."""
+    found = tuple(each for each in leaves(error) if isinstance(each, XDSError))
+    if len(found) < sum(1 for _ in leaves(error)):
+        raise error
+    return found
+
+
+def _complete(asked: Sequence[DocumentRequest], answer: RetrieveAnswer) -> RetrieveAnswer:
+    """The answer of one source, with a document or an error for all that it was asked.
+
+    What it was not asked is left out. The ids of the request are those of the answer (XC-019).
+    """
+    wanted = {each.document_unique_id: each for each in asked}
+    came: dict[str, RetrievedDocument] = {}
+    for each in answer.documents:
+        uid = each.request.document_unique_id
+        if uid in wanted:
+            came.setdefault(uid, replace(each, request=wanted[uid]))
+    errors, others, told = list[XDSError](), list[XDSError](), set[str]()
+    for error in answer.errors:
+        uid = _document(error.location, wanted)
+        if not uid:
+            others.append(error)
+            continue
+        errors.append(_about(error, uid))
+        if not error.is_warning:
+            told.add(uid)
+    silent = [uid for uid in wanted if uid not in came and uid not in told]
+    return RetrieveAnswer(tuple(came.values()), (*errors, *_of_all(others, silent)))
+
+
+def _of_all(errors: Sequence[XDSError], silent: Sequence[str]) -> Iterator[XDSError]:
+    """Errors that name no document; the first one is that of all documents without one."""
+    failures = (each for each in errors if not each.is_warning)
+    cause = next(failures, None) if silent else None
+    for uid in silent:
+        yield _about(cause or _unsaid(), uid)
+    for each in errors:
+        if each is not cause:
+            yield relocated(each, "")
+
+
+def _unsaid() -> XDSError:
+    problem = "it was neither sent nor refused by its source; tell the operator"
+    return XDSRepositoryError("document", problem, rule="XC-042")
+
+
+def _document(location: str, wanted: Mapping[str, object]) -> str:
+    """Which document an error is about: its id alone, or behind a homeCommunityId (XC-018)."""
+    texts = (location, location.partition(" ")[2], location.rpartition(" ")[2])
+    return next((text for text in texts if text in wanted), "")
+
+
+def _about(error: XDSError, uid: str) -> XDSError:
+    """The error of one document, which its text names as well (IMG-136)."""
+    context = error.context
+    is_named = uid in context or shown(uid) in context  # where it is long it was cut
+    return relocated(error, uid, context if is_named else f"{shown(uid)}: {context}")

@@ -1,0 +1,419 @@
+"""The index of the embedded archive in its database.
+
+A row stands for a file that is published already; whoever replaces or removes rows gets the names
+of files that nothing refers to any more.
+"""
+
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from xdsi.actors.imaging.schema import HEADER, IMAGE_STORE, INSTANCE, REJECTION, SERIES, STUDY
+from xdsi.model.errors import XDSRepositoryBusy, XDSRepositoryError, XDSRepositoryOutOfResources
+from xdsi.model.study import StudyState
+from xdsi.units import Faults, Migrations, Units
+from xdsi.wire.archived import Archived
+
+MIGRATIONS = Migrations("imaging", Path(__file__).parent / "migrations")
+FAULTS = Faults(XDSRepositoryBusy, XDSRepositoryOutOfResources, XDSRepositoryError)
+
+_LAST = 1 << 31  # in the order of numbers: above every DICOM integer
+_LIST = 500  # values of one IN; longer lists are split
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One instance as indexed: `xdsi.files.custody.Record` for its file."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    frames: int
+    name: str
+    size: int
+    sha256: str
+    start: int
+    failing_until: int | None = None
+
+    @property
+    def unique_id(self) -> str:
+        return self.sop_instance_uid
+
+    @property
+    def is_failing(self) -> bool:
+        return self.failing_until is not None and time.time() < self.failing_until
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A published file to be indexed. replaces: name of the file in whose place it comes."""
+
+    instance: Archived
+    name: str
+    size: int
+    sha256: str
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    connection: Connection
+    now: int
+
+
+def _unit(connection: Connection, now: datetime) -> _Unit:
+    return _Unit(connection, int(now.timestamp()))
+
+
+_ENTRIES = (
+    select(
+        STUDY.c.study_instance_uid,
+        SERIES.c.series_instance_uid,
+        INSTANCE.c.sop_instance_uid,
+        INSTANCE.c.sop_class_uid,
+        INSTANCE.c.transfer_syntax_uid,
+        INSTANCE.c.frames,
+        INSTANCE.c.name,
+        INSTANCE.c.size,
+        INSTANCE.c.sha256,
+        INSTANCE.c.start,
+        INSTANCE.c.failing_until,
+    )
+    .select_from(INSTANCE)
+    .join(SERIES, SERIES.c.id == INSTANCE.c.series_id)
+    .join(STUDY, STUDY.c.id == SERIES.c.study_id)
+)
+_IS_REJECTED = exists().where(
+    REJECTION.c.sop_instance_uid == INSTANCE.c.sop_instance_uid,
+    REJECTION.c.study_instance_uid == STUDY.c.study_instance_uid,
+)
+_SHARED = _ENTRIES.where(~_IS_REJECTED).order_by(
+    SERIES.c.number, SERIES.c.series_instance_uid, INSTANCE.c.number, INSTANCE.c.sop_instance_uid
+)
+_HEADERS = (
+    select(INSTANCE.c.sop_instance_uid, HEADER.c.content)
+    .select_from(INSTANCE)
+    .join(SERIES, SERIES.c.id == INSTANCE.c.series_id)
+    .join(STUDY, STUDY.c.id == SERIES.c.study_id)
+    .join(HEADER, HEADER.c.instance_id == INSTANCE.c.id)
+    .where(STUDY.c.study_instance_uid == bindparam("study"))
+)
+
+
+_STATES = (
+    select(
+        STUDY.c.id,
+        STUDY.c.study_instance_uid,
+        func.count().label("number"),
+        func.sum(INSTANCE.c.id).label("ids"),
+        func.max(INSTANCE.c.stored).label("stored"),
+    )
+    .select_from(STUDY)
+    .join(SERIES, SERIES.c.study_id == STUDY.c.id)
+    .join(INSTANCE, INSTANCE.c.series_id == SERIES.c.id)
+    .where(STUDY.c.id > bindparam("after"))
+    .group_by(STUDY.c.id, STUDY.c.study_instance_uid)
+    .order_by(STUDY.c.id)
+    .limit(_LIST)
+)
+_HAVE_GAINED = STUDY.c.id.in_(
+    select(SERIES.c.study_id)
+    .join(INSTANCE, INSTANCE.c.series_id == SERIES.c.id)
+    .where(INSTANCE.c.stored >= bindparam("since"))
+)
+
+
+class Index:
+    """`xdsi.files.custody.Records`. Every method raises XDSRepositoryBusy,
+    XDSRepositoryOutOfResources or XDSRepositoryError when the database does not do its part.
+    """
+
+    def __init__(self, engine: Engine, *, patience: float = 5.0) -> None:
+        self._units = Units(engine, _unit, FAULTS, patience=patience)
+
+    def find(self, sop_instance_uids: Iterable[str]) -> dict[str, Entry]:
+        """What is kept of these, rejected or not, by SOP Instance UID."""
+        found = (
+            _entry(row)
+            for some in _lists(tuple(sop_instance_uids))
+            for row in self._units.rows(_ENTRIES.where(INSTANCE.c.sop_instance_uid.in_(some)))
+        )
+        return {each.sop_instance_uid: each for each in found}
+
+    def shared(self, study: str, series: str | None, wanted: Collection[str] | None) -> list[Entry]:
+        """The instances of a study that no note rejects, by series and instance number."""
+        statement = _SHARED.where(STUDY.c.study_instance_uid == study)
+        if series is not None:
+            statement = statement.where(SERIES.c.series_instance_uid == series)
+        if wanted is not None and len(wanted) <= _LIST:
+            statement = statement.where(INSTANCE.c.sop_instance_uid.in_(wanted))
+        found = map(_entry, self._units.rows(statement))
+        return [each for each in found if wanted is None or each.sop_instance_uid in wanted]
+
+    def headers(self, study: str) -> list[tuple[str, bytes]]:
+        """SOP Instance UID and header of each instance of a study, rejected ones among them."""
+        rows: Sequence[Sequence[Any]] = self._units.rows(_HEADERS, {"study": study})
+        return [(uid, header) for uid, header in rows]
+
+    def states(self, since: float | None) -> Iterator[StudyState]:
+        """How studies stand: those that gained an instance since then, None: all."""
+        statement, values = _STATES, {"after": 0}
+        if since is not None:
+            statement, values["since"] = _STATES.where(_HAVE_GAINED), int(since)
+        while rows := self._units.rows(statement, values):
+            for row in rows:
+                values["after"] = row.id
+                yield StudyState(row.study_instance_uid, f"{row.number}/{row.ids}", row.stored)
+
+    def add(self, additions: Sequence[Addition]) -> tuple[frozenset[str], tuple[str, ...]]:
+        """Index files, all in one step, each with an instance of its own.
+
+        Returns SOP Instance UIDs left out, because somebody else has indexed or replaced them
+        since they were looked for; and the names of files replaced.
+        """
+
+        def work(unit: _Unit) -> tuple[frozenset[str], tuple[str, ...]]:
+            known = _locked(unit, [each.instance.sop_instance_uid for each in additions])
+            late = frozenset(
+                uid
+                for uid, expected in ((e.instance.sop_instance_uid, e.replaces) for e in additions)
+                if known.get(uid) != expected
+            )
+            taken = [each for each in additions if each.instance.sop_instance_uid not in late]
+            spare = [each.replaces for each in taken if each.replaces is not None]
+            left = _delete(unit, INSTANCE.c.name.in_(spare)) if spare else set()
+            if taken:
+                _insert(unit, taken)
+            _prune(unit, left)
+            return late, tuple(spare)
+
+        return self._units.run(work)
+
+    def remove(
+        self, study: str, series: str | None = None, instance: str | None = None
+    ) -> tuple[str, ...]:
+        """Forget a study, a series or an instance of it; names of the files that go with it."""
+        conditions = [STUDY.c.study_instance_uid == study]
+        if series is not None:
+            conditions.append(SERIES.c.series_instance_uid == series)
+        if instance is not None:
+            conditions.append(INSTANCE.c.sop_instance_uid == instance)
+        chosen = (
+            select(INSTANCE.c.id, INSTANCE.c.name)
+            .join(SERIES, SERIES.c.id == INSTANCE.c.series_id)
+            .join(STUDY, STUDY.c.id == SERIES.c.study_id)
+            .where(*conditions)
+            .order_by(INSTANCE.c.sop_instance_uid)
+            .with_for_update(of=INSTANCE)
+        )
+
+        def work(unit: _Unit) -> tuple[str, ...]:
+            rows = unit.connection.execute(chosen).all()
+            left: set[int] = set()
+            for some in _lists([row.id for row in rows]):
+                left |= _delete(unit, INSTANCE.c.id.in_(some))
+            _prune(unit, left)
+            return tuple(row.name for row in rows)
+
+        return self._units.run(work)
+
+    def fail(self, name: str, until: int) -> None:
+        """Do not deliver this file before that time (seconds since 1970)."""
+        self._units.run(
+            lambda unit: unit.connection.execute(
+                update(INSTANCE).where(INSTANCE.c.name == name).values(failing_until=until)
+            ).close()
+        )
+
+    def named(self, prefix: str) -> list[Entry]:
+        """Those whose file's name begins with `prefix` (hex digits)."""
+        # "g" follows every hex digit
+        within = and_(INSTANCE.c.name >= prefix, INSTANCE.c.name < prefix + "g")
+        return [_entry(row) for row in self._units.rows(_ENTRIES.where(within))]
+
+    def identity(self) -> str | None:
+        """Of the store it belongs to; None for a new index."""
+        rows = self._units.rows(select(IMAGE_STORE.c.identity))
+        return rows[0][0] if rows else None
+
+    def identify(self, identity: str) -> str:
+        """Bind a new index to a store; the identity it has, which another node may have given."""
+
+        def work(unit: _Unit) -> str:
+            given: str | None = unit.connection.execute(select(IMAGE_STORE.c.identity)).scalar()
+            if given is None:
+                unit.connection.execute(insert(IMAGE_STORE).values(only=1, identity=identity))
+            return given or identity
+
+        return self._units.run(work)
+
+    def is_empty(self) -> bool:
+        """Whether it has no record of any file."""
+        return not self._units.rows(select(INSTANCE.c.id).limit(1))
+
+    def close(self) -> None:
+        """Let go of the database; the engine stays its maker's."""
+        self._units.close()
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    return Entry(*row)
+
+
+def _pairs(rows: Iterable[Sequence[Any]]) -> dict[str, Any]:
+    return {first: second for first, second in rows}  # noqa: C416 (rows are no tuples to mypy)
+
+
+def _lists(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (values[at : at + _LIST] for at in range(0, len(values), _LIST))
+
+
+def _locked(unit: _Unit, uids: Sequence[str]) -> dict[str, str]:
+    """Names by SOP Instance UID, of those that are there; locked in one order."""
+    found: dict[str, str] = {}
+    for some in _lists(sorted(uids)):
+        statement = (
+            select(INSTANCE.c.sop_instance_uid, INSTANCE.c.name)
+            .where(INSTANCE.c.sop_instance_uid.in_(some))
+            .order_by(INSTANCE.c.sop_instance_uid)
+            .with_for_update()
+        )
+        found.update(_pairs(unit.connection.execute(statement)))
+    return found
+
+
+def _delete(unit: _Unit, chosen: ColumnElement[bool]) -> set[int]:
+    """Remove instances; the series they were in."""
+    connection = unit.connection
+    series = set(connection.execute(select(INSTANCE.c.series_id).where(chosen)).scalars())
+    connection.execute(delete(INSTANCE).where(chosen))
+    return series
+
+
+def _prune(unit: _Unit, series: Collection[int]) -> None:
+    """Remove those of these series that are empty, and studies that are empty then.
+
+    Whoever adds to one of them at this moment makes this a lost race, by the foreign key.
+    """
+    connection = unit.connection
+    for some in _lists(sorted(series)):
+        studies = set(
+            connection.execute(select(SERIES.c.study_id).where(SERIES.c.id.in_(some))).scalars()
+        )
+        connection.execute(
+            delete(SERIES).where(
+                SERIES.c.id.in_(some), ~exists().where(INSTANCE.c.series_id == SERIES.c.id)
+            )
+        )
+        connection.execute(
+            delete(STUDY).where(
+                STUDY.c.id.in_(studies), ~exists().where(SERIES.c.study_id == STUDY.c.id)
+            )
+        )
+
+
+def _insert(unit: _Unit, additions: Sequence[Addition]) -> None:
+    """New instances in one order, so that two works cannot wait for each other."""
+    ordered = sorted(additions, key=lambda each: each.instance.sop_instance_uid)
+    studies = _studies(unit, {each.instance.study_instance_uid for each in ordered})
+    series = _series(unit, [each.instance for each in ordered], studies)
+    rows = [
+        {
+            "series_id": series[
+                studies[each.instance.study_instance_uid], each.instance.series_instance_uid
+            ],
+            "sop_instance_uid": each.instance.sop_instance_uid,
+            "sop_class_uid": each.instance.sop_class_uid,
+            "transfer_syntax_uid": each.instance.transfer_syntax_uid,
+            "number": _place(each.instance.instance_number),
+            "frames": each.instance.frames,
+            "name": each.name,
+            "size": each.size,
+            "sha256": each.sha256,
+            "start": each.instance.start,
+            "stored": unit.now,
+        }
+        for each in ordered
+    ]
+    made = insert(INSTANCE).returning(INSTANCE.c.name, INSTANCE.c.id)
+    ids: dict[str, int] = _pairs(unit.connection.execute(made, rows))
+    unit.connection.execute(
+        insert(HEADER),
+        [{"instance_id": ids[each.name], "content": each.instance.header} for each in ordered],
+    )
+    rejections = {
+        (ids[each.name], one.sop_instance_uid): one.study_instance_uid
+        for each in ordered
+        for one in each.instance.rejects
+    }
+    if rejections:
+        unit.connection.execute(
+            insert(REJECTION),
+            [
+                {"note_id": note, "sop_instance_uid": uid, "study_instance_uid": study}
+                for (note, uid), study in rejections.items()
+            ],
+        )
+
+
+def _place(number: int | None) -> int:
+    return _LAST if number is None else number
+
+
+def _studies(unit: _Unit, uids: Collection[str]) -> dict[str, int]:
+    """Id by Study Instance UID; new ones are made."""
+    known: dict[str, int] = {}
+    for some in _lists(sorted(uids)):
+        statement = select(STUDY.c.study_instance_uid, STUDY.c.id)
+        found = unit.connection.execute(statement.where(STUDY.c.study_instance_uid.in_(some)))
+        known.update(_pairs(found))
+    if new := [{"study_instance_uid": uid} for uid in sorted(set(uids) - known.keys())]:
+        made = insert(STUDY).returning(STUDY.c.study_instance_uid, STUDY.c.id)
+        known.update(_pairs(unit.connection.execute(made, new)))
+    return known
+
+
+def _series(
+    unit: _Unit, instances: Iterable[Archived], studies: Mapping[str, int]
+) -> dict[tuple[int, str], int]:
+    """Id by id of the study and Series Instance UID; new ones are made."""
+    wanted = {
+        (studies[each.study_instance_uid], each.series_instance_uid): _place(each.series_number)
+        for each in instances
+    }
+    columns = (SERIES.c.study_id, SERIES.c.series_instance_uid, SERIES.c.id)
+    known: dict[tuple[int, str], int] = {}
+    for some in _lists(sorted({uid for _, uid in wanted})):
+        statement = select(*columns).where(
+            SERIES.c.study_id.in_({study for study, _ in wanted}),
+            SERIES.c.series_instance_uid.in_(some),
+        )
+        found = unit.connection.execute(statement)
+        known.update({(study, uid): id_ for study, uid, id_ in found})
+    new = [
+        {"study_id": study, "series_instance_uid": uid, "number": wanted[study, uid]}
+        for study, uid in sorted(wanted.keys() - known.keys())
+    ]
+    if new:
+        found = unit.connection.execute(insert(SERIES).returning(*columns), new)
+        known.update({(study, uid): id_ for study, uid, id_ in found})
+    return known

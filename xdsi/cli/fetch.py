@@ -1,0 +1,86 @@
+"""`xdsi fetch`: documents of a patient, or the images of a study, into a folder."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from xdsi.cli import fetch_images, options, partners, screen
+from xdsi.client import DocumentConsumer, Received
+from xdsi.config import ConfigurationError
+from xdsi.model.objects import DocumentEntry
+
+HELP = "retrieve documents [ITI-43], size and hash compared, or the images of a study [RAD-69]"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    partners.add_addresses(parser)
+    options.add_patient(parser, required=False)
+    parser.add_argument(
+        "--document",
+        action="append",
+        default=[],
+        metavar="UNIQUEID",
+        help="only this one; may be repeated (all of the patient)",
+    )
+    parser.add_argument("--into", type=Path, default=Path(), metavar="DIR", help="folder (here)")
+    options.add_json(parser)
+    fetch_images.arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.into.exists() and not args.into.is_dir():
+        raise ConfigurationError(f"--into: {args.into} is a file; give the name of a folder")
+    if args.study or args.manifest:
+        return fetch_images.run(args)
+    if args.patient is None:
+        raise ConfigurationError("--patient: whose documents? (or --study, --manifest for images)")
+    with partners.consumer(args) as consumer:
+        entries = consumer.find_documents(args.patient)
+        wanted = set(args.document) or {str(each.unique_id) for each in entries}
+        chosen = [each for each in entries if str(each.unique_id) in wanted]
+        if lost := sorted(wanted - {str(each.unique_id) for each in chosen}):
+            screen.fail(f"{args.patient} has no document {', '.join(lost)}")
+            return 1
+        if not chosen:
+            screen.fail(f"no documents for {args.patient}")
+            return 1
+        args.into.mkdir(parents=True, exist_ok=True)
+        received = _retrieved(consumer, chosen, args)
+    return 0 if all(each.is_as_registered for each in received) else 1
+
+
+def _retrieved(
+    consumer: DocumentConsumer, entries: Sequence[DocumentEntry], args: argparse.Namespace
+) -> list[Received]:
+    """What arrived, which is told even if something else did not."""
+    received: list[Received] = []
+    sizes = [str(each.size or "") for each in entries]
+    total = sum(map(int, sizes)) if all(map(str.isdecimal, sizes)) else None
+    try:
+        with screen.progress("receiving", total) as moved:
+            for each in consumer.retrieve(entries, args.into, moved=moved):
+                received.append(each)
+    finally:
+        _tell(received, is_json=args.json)
+    return received
+
+
+def _tell(received: Sequence[Received], *, is_json: bool) -> None:
+    if is_json:
+        screen.as_json(
+            [
+                {
+                    "uniqueId": each.request.document_unique_id,
+                    "file": str(each.path),
+                    "mimeType": each.mime_type,
+                    "size": each.size,
+                    "sha1": each.sha1,
+                    "asRegistered": each.is_as_registered,
+                }
+                for each in received
+            ]
+        )
+        return
+    for each in received:
+        verdict = "as registered" if each.is_as_registered else "NOT as registered"
+        screen.plain(f"{each.path}  {each.size} bytes, {each.mime_type}, {verdict}")

@@ -1,0 +1,251 @@
+"""The images of a study by its manifest: `xdsi fetch --study` and `--manifest` [RAD-69]."""
+
+import argparse
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xdsi.cli import options, partners, screen
+from xdsi.client import DocumentConsumer
+from xdsi.client.imaging import (
+    Fetched,
+    ImagingConsumer,
+    Missing,
+    Wanted,
+    chosen,
+    estimate,
+    remaining,
+)
+from xdsi.config import ConfigurationError
+from xdsi.model.manifest import Manifest, SeriesDescriptor
+from xdsi.model.objects import DocumentEntry
+from xdsi.standard import dicom
+from xdsi.wire.kos import read_manifest
+
+_STREAMS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A manifest, and the community it came from."""
+
+    manifest: Manifest
+    home: str | None = None
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Those that choose images instead of documents."""
+    group = parser.add_argument_group(
+        "images", "the images of a study, by its manifest [RAD-69]; run again, it resumes"
+    )
+    group.add_argument("--study", type=options.oid, metavar="UID", help="Study Instance UID")
+    group.add_argument(
+        "--manifest", type=Path, metavar="FILE", help="a manifest at hand; no patient is needed"
+    )
+    partners.add_sources(group)
+    group.add_argument("--list", action="store_true", help="show the series, fetch nothing")
+    group.add_argument(
+        "--series",
+        type=options.oid,
+        action="append",
+        default=[],
+        metavar="UID",
+        help="only this one; may be repeated (all)",
+    )
+    group.add_argument(
+        "--key-images", action="store_true", help="only key object notes and the images they name"
+    )
+    group.add_argument(
+        "--syntax",
+        type=options.oid,
+        action="append",
+        metavar="UID",
+        help="transfer syntax that may come; may be repeated (every one in use)",
+    )
+    group.add_argument(
+        "--streams",
+        type=options.number,
+        default=_STREAMS,
+        metavar="N",
+        help=f"requests at a time ({_STREAMS})",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    found = _from_file(args.manifest) if args.manifest else _from_registry(args)
+    if not found:
+        screen.fail(f"no manifest of study {args.study} for {args.patient}")
+        return 1
+    if lost := sorted(set(args.series) - _series(found)):
+        screen.fail(f"the manifest has no series {', '.join(lost)}; --list shows those it has")
+        return 1
+    if not args.json:
+        screen.rows("series", list(_table(found, args.into)))
+    if args.list:
+        if args.json:
+            screen.as_json([_as_dict(each) for each in _wanted(found)])
+        return 0
+    args.into.mkdir(parents=True, exist_ok=True)
+    sources = partners.imaging_sources(args)
+    with ImagingConsumer(sources, partners.tls(args)) as consumer:
+        results = list(_fetched(consumer, found, args))
+    _tell(results, args)
+    unknown = {each.wanted.source for each in results if isinstance(each, Missing)} - {*sources, ""}
+    for source in sorted(unknown):
+        screen.warn(f"where source {source} answers is not known: give --imaging {source}=URL")
+    return 1 if any(isinstance(each, Missing) for each in results) else 0
+
+
+def _from_file(path: Path) -> list[Found]:
+    return [Found(read_manifest(path, what=path.name))]
+
+
+def _from_registry(args: argparse.Namespace) -> list[Found]:
+    """The current manifests of the study: each source may have one [ITI-18, ITI-43]."""
+    if args.patient is None:
+        raise ConfigurationError("--study: needs --patient as well, or give --manifest FILE")
+    with (
+        partners.consumer(args) as consumer,
+        tempfile.TemporaryDirectory(prefix="xdsi-manifests-") as folder,
+    ):
+        entries = consumer.find_by_reference(args.patient, args.study)
+        return list(_read(consumer, filter(_is_manifest, entries), Path(folder)))
+
+
+def _read(
+    consumer: DocumentConsumer, entries: Iterable[DocumentEntry], folder: Path
+) -> Iterator[Found]:
+    for each in consumer.retrieve(entries, folder):
+        home = None if each.entry is None or each.entry.home is None else str(each.entry.home)
+        yield Found(read_manifest(each.path, what=each.request.document_unique_id), home)
+
+
+def _is_manifest(entry: DocumentEntry) -> bool:
+    """By its code alone: schemes vary in the field (imaging.md 8, 7)."""
+    return entry.format_code is not None and entry.format_code.code == dicom.KEY_OBJECT_SELECTION
+
+
+def _series(found: Iterable[Found]) -> set[str]:
+    return {each.series_instance_uid for each in _wanted(found)}
+
+
+def _wanted(
+    found: Iterable[Found], series: Sequence[str] = (), instances: Sequence[str] = ()
+) -> tuple[Wanted, ...]:
+    """What these manifests name, each instance once."""
+    listed = (
+        one
+        for each in found
+        for one in chosen(each.manifest, home=each.home, series=series, instances=instances)
+    )
+    return tuple({one.sop_instance_uid: one for one in listed}.values())
+
+
+def _fetched(
+    consumer: ImagingConsumer, found: Sequence[Found], args: argparse.Namespace
+) -> Iterator[Fetched | Missing]:
+    wanted = _wanted(found, args.series)
+    if args.key_images:
+        notes = [each for each in wanted if each.sop_class_uid == dicom.KEY_OBJECT_SELECTION]
+        yield from _asked(consumer, notes, args)
+        wanted = _wanted(found, args.series, _noted(notes, args.into) or [""])
+    yield from _asked(consumer, wanted, args)
+
+
+def _asked(
+    consumer: ImagingConsumer, wanted: Sequence[Wanted], args: argparse.Namespace
+) -> Iterator[Fetched | Missing]:
+    """Those that are not there yet."""
+    asked = remaining(wanted, args.into)
+    with screen.progress("receiving", estimate(asked)) as moved:
+        yield from consumer.fetch(
+            asked,
+            args.into,
+            syntaxes=args.syntax or dicom.SYNTAXES_IN_USE,
+            streams=args.streams,
+            moved=moved,
+        )
+
+
+def _noted(notes: Iterable[Wanted], into: Path) -> list[str]:
+    """The instances that key object notes name, as far as they have come."""
+    paths = (each.path(into) for each in notes)
+    return [
+        one.sop_instance_uid
+        for path in paths
+        if path.exists()
+        for _, _, one in read_manifest(path, what=path.name).references()
+    ]
+
+
+def _table(found: Sequence[Found], into: Path) -> Iterator[tuple[str, ...]]:
+    """The series before any image is fetched (UC-104)."""
+    wanted = _wanted(found)
+    described = {
+        one.series_instance_uid: one
+        for each in found
+        if each.manifest.descriptors is not None
+        for one in each.manifest.descriptors.series
+    }
+    of_series: dict[tuple[str, str], list[Wanted]] = {}
+    for one in wanted:
+        of_series.setdefault((one.series_instance_uid, one.source), []).append(one)
+    yield "number", "modality", "instances", "here", "about", "description", "series", "from"
+    for (uid, source), members in of_series.items():
+        told = described.get(uid, SeriesDescriptor(uid))
+        yield (
+            told.number,
+            told.modality or _modality(members),
+            str(len(members)),
+            str(sum(each.path(into).exists() for each in members)),
+            _megabytes(estimate(members)),
+            told.description or "no description",
+            uid,
+            source or "not said",
+        )
+
+
+def _modality(members: Iterable[Wanted]) -> str:
+    """What the SOP classes imply, where no descriptor tells."""
+    classes = (dicom.MODALITY_OF_CLASS.get(each.sop_class_uid) for each in members)
+    return ", ".join(dict.fromkeys(filter(None, classes)))
+
+
+def _megabytes(octets: int) -> str:
+    return f"{max(1, round(octets / 1e6)):,} MB"
+
+
+def _tell(results: Sequence[Fetched | Missing], args: argparse.Namespace) -> None:
+    fetched = [each for each in results if isinstance(each, Fetched)]
+    missing = [each for each in results if isinstance(each, Missing)]
+    if args.json:
+        screen.as_json(
+            {
+                "fetched": [
+                    {**_as_dict(each.wanted), "file": str(each.path), "size": each.size}
+                    for each in fetched
+                ],
+                "missing": [
+                    {**_as_dict(each.wanted), "reason": each.reason, "said": each.said}
+                    for each in missing
+                ],
+            }
+        )
+        return
+    for each in missing:
+        said = f" ({each.said})" if each.said else ""
+        screen.plain(f"missing {each.wanted.sop_instance_uid}: {each.reason}{said}")
+    size = sum(each.size for each in fetched)
+    screen.plain(f"fetched {len(fetched)} instances, {size} bytes, into {args.into}")
+    if missing:
+        screen.plain(f"missing {len(missing)}; the same command asks for these alone")
+
+
+def _as_dict(wanted: Wanted) -> dict[str, str]:
+    return {
+        "study": wanted.study_instance_uid,
+        "series": wanted.series_instance_uid,
+        "instance": wanted.sop_instance_uid,
+        "source": wanted.source,
+    }

@@ -1,0 +1,110 @@
+"""Arguments that several commands share, and the types of their values.
+
+Nothing heavy is imported here, so that a command that needs little starts at once.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from xdsi.config import Config, load
+from xdsi.model.objects import Code
+from xdsi.model.values import CX, DTM, OID, Language, Value, is_oid, is_uuid
+
+CONFIG = Path("xdsi.toml")
+
+
+class KnownRepository(NamedTuple):
+    """--repository: its repositoryUniqueId, if given, and its address."""
+
+    unique_id: str | None
+    address: str
+
+
+def add_config(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--config", type=Path, default=CONFIG, metavar="FILE", help=f"configuration ({CONFIG})"
+    )
+
+
+def config(args: argparse.Namespace) -> Config:
+    """Raises ConfigurationError."""
+    return load(args.config)
+
+
+def add_json(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON document, for programs")
+
+
+def add_patient(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    parser.add_argument(
+        "--patient",
+        type=patient,
+        required=required,
+        metavar="CX",
+        help="patient identifier, id^^^&authority&ISO, in quotes",
+    )
+
+
+def _valued(kind: type[Value]) -> Callable[[str], str]:
+    """A check for argparse by a type of metadata."""
+
+    def check(text: str) -> str:
+        if (problem := kind(text).problem) is not None:
+            raise argparse.ArgumentTypeError(f"{problem}, got '{text}'")
+        return text
+
+    return check
+
+
+oid, dtm, language = _valued(OID), _valued(DTM), _valued(Language)
+
+
+def number(text: str) -> int:
+    """For argparse: 1 or more."""
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got '{text}'")
+    return int(text)
+
+
+def uuid(text: str) -> str:
+    """For argparse: an entryUUID."""
+    if not is_uuid(text):
+        raise argparse.ArgumentTypeError(
+            f"expected urn:uuid: and a UUID in lower case, got '{text}'"
+        )
+    return text
+
+
+def patient(text: str) -> CX:
+    """For argparse."""
+    value = CX(text)
+    if value.problem is not None:
+        raise argparse.ArgumentTypeError(f"{value.problem}, got '{text}'")
+    return value
+
+
+def address(text: str) -> str:
+    """For argparse: the URL of a service."""
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname or url.username is not None:
+        raise argparse.ArgumentTypeError(f"expected an http or https address, got '{text}'")
+    return text
+
+
+def repository(text: str) -> KnownRepository:
+    """For argparse: [OID=]URL."""
+    unique_id, separator, url = text.partition("=")
+    if separator and is_oid(unique_id):
+        return KnownRepository(unique_id, address(url))
+    return KnownRepository(None, address(text))
+
+
+def code(text: str) -> Code:
+    """For argparse: CODE^SCHEME^DISPLAY."""
+    parts = text.split("^")
+    if len(parts) != 3 or not all(parts):
+        raise argparse.ArgumentTypeError(f"expected CODE^SCHEME^DISPLAY, got '{text}'")
+    return Code.of(*parts)

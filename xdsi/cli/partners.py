@@ -1,0 +1,139 @@
+"""Whom a command asks: a node of ours by its configuration, or the addresses given."""
+
+import argparse
+import ssl
+from pathlib import Path
+
+from xdsi.cli import options
+from xdsi.cli.options import KnownRepository
+from xdsi.client import DocumentConsumer, Tls
+from xdsi.config import Config, ConfigurationError, addresses, load
+
+
+def add_tls(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--ca", type=Path, metavar="FILE", help="PEM of the trusted authority")
+    parser.add_argument("--certificate", type=Path, metavar="FILE", help="our certificate, PEM")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="its key, PEM")
+
+
+def add_addresses(parser: argparse.ArgumentParser, *, registry: bool = True) -> None:
+    """Where to send requests: a node of ours by its configuration, or addresses."""
+    group = parser.add_argument_group("whom to ask", "a configuration of ours, or addresses")
+    options.add_config(group)
+    if registry:
+        group.add_argument(
+            "--registry",
+            type=options.address,
+            metavar="URL",
+            help="address of the Document Registry",
+        )
+    group.add_argument(
+        "--repository",
+        type=options.repository,
+        metavar="[OID=]URL",
+        action="append",
+        default=[],
+        help="address of a Document Repository; with its repositoryUniqueId for retrieves",
+    )
+    add_tls(group)
+
+
+def add_sources(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--imaging",
+        type=options.repository,
+        metavar="OID=URL",
+        action="append",
+        default=[],
+        help="address of an imaging source, with the Retrieve Location UID of its manifests",
+    )
+
+
+def tls(args: argparse.Namespace) -> Tls:
+    """Raises ConfigurationError for files that cannot be used."""
+    names = ("ca", "certificate", "key")
+    given = {name: path for name in names if (path := getattr(args, name)) is not None}
+    for name, path in given.items():
+        if not path.is_file():
+            raise ConfigurationError(f"--{name}: {path} is no file")
+    if "key" in given and "certificate" not in given:
+        raise ConfigurationError("--key: needs --certificate as well")
+    chosen = Tls(args.ca, args.certificate, args.key)
+    try:
+        chosen.context()
+    except (OSError, ssl.SSLError) as error:
+        files = ", ".join(f"--{name} {path}" for name, path in given.items())
+        reason = getattr(error, "reason", None) or error
+        raise ConfigurationError(f"{files}: no PEM files that fit together ({reason})") from error
+    return chosen
+
+
+def _base(args: argparse.Namespace) -> tuple[Config, dict[str, str]]:
+    node = load(args.config)
+    server = node.server
+    scheme = "http" if server.certificate is None else "https"
+    return node, addresses(node, f"{scheme}://{server.host}:{server.port}")
+
+
+def base_address(args: argparse.Namespace) -> str:
+    """Scheme, host and port of the configured node. Raises ConfigurationError."""
+    return _base(args)[1]["health"].removesuffix("/health/ready")
+
+
+def repository_address(args: argparse.Namespace) -> str:
+    """The first repository given, or that of the configuration. Raises ConfigurationError."""
+    if args.repository:
+        first: KnownRepository = args.repository[0]
+        return first.address
+    return _served(args, _base(args)[1], "repository")
+
+
+def registry_address(args: argparse.Namespace) -> str:
+    """The registry given, or that of the configuration. Raises ConfigurationError."""
+    given: str | None = args.registry
+    return given or _served(args, _base(args)[1], "registry")
+
+
+def _served(args: argparse.Namespace, served: dict[str, str], name: str) -> str:
+    if name not in served:
+        raise ConfigurationError(f"{args.config} has no [{name}] section; give --{name} URL")
+    return served[name]
+
+
+def consumer(args: argparse.Namespace) -> DocumentConsumer:
+    """A Document Consumer of the addresses given, or of the configuration and those beside it.
+
+    Raises ConfigurationError.
+    """
+    known: dict[str, str] = {}
+    registry = registry_address(args)
+    if args.registry is None:
+        node, served = _base(args)
+        if node.repository is not None:
+            known[node.repository.unique_id] = served["repository"]
+    for each in getattr(args, "repository", ()):
+        if each.unique_id is None:
+            raise ConfigurationError(
+                f"--repository: retrieves need its repositoryUniqueId, OID={each.address}"
+            )
+        known[each.unique_id] = each.address
+    return DocumentConsumer(registry, known, tls(args))
+
+
+def imaging_sources(args: argparse.Namespace) -> dict[str, str]:
+    """Retrieve Location UID -> address: those given, or the source of the configuration.
+
+    Raises ConfigurationError.
+    """
+    known: dict[str, str] = {}
+    for each in args.imaging:
+        if each.unique_id is None:
+            raise ConfigurationError(
+                f"--imaging: needs the Retrieve Location UID as well, OID={each.address}"
+            )
+        known[each.unique_id] = each.address
+    if not known or args.config.exists():
+        node, served = _base(args)
+        if node.imaging is not None:
+            known.setdefault(node.imaging.unique_id, served["imaging"])
+    return known

@@ -1,0 +1,1 @@
+"""The objects of the exchange as frozen dataclasses: values, metadata, messages, errors."""

@@ -1,0 +1,264 @@
+"""A remote actor as a function: `(request, call) -> answer`, like a local handler.
+
+The codec of the transaction builds the body and reads the answer. Whatever is wrong with
+connection or answer becomes one `PeerError`, or the IHE code that says so to those who asked us.
+Source: WS-030 to WS-036, WS-050 to WS-063, REG-035, SEC-T-048, SEC-T-166, SEC-T-167.
+"""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from http import HTTPStatus
+from math import inf
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import requests
+import urllib3.exceptions
+from zeep.plugins import Plugin
+
+from xdsi.config import Limits
+from xdsi.model.errors import SoapFault, XDSError, XDSRegistryNotAvailable, shown
+from xdsi.model.imaging import ImagingRequest, RenderedRequest
+from xdsi.model.messages import RetrieveRequest
+from xdsi.peers import outgoing
+from xdsi.peers.binding import Binding, bind
+from xdsi.peers.errors import BrokenAnswer, Faulted, PeerError, Unreachable, is_stale, reason
+from xdsi.peers.incoming import Incoming, xml_limits
+from xdsi.peers.session import Patience, post
+from xdsi.plug import CODECS, Call, Codec, Staging
+from xdsi.standard import namespaces as ns
+from xdsi.standard import transactions, urns
+from xdsi.standard.namespaces import tag
+from xdsi.standard.transactions import HL7_V3, Transaction
+from xdsi.wire import media, safexml, soap
+from xdsi.wire.media import UnsupportedMediaType
+from xdsi.wire.soap import ReceivedFault
+
+CHUNK = 256 * 1024  # bytes taken from the answer at once
+
+# what the one who asked us is told when the partner gives no answer, and the rule behind it; others
+# get the PeerError
+Unavailable = tuple[type[XDSError], str]
+UNAVAILABLE: dict[str, Unavailable] = {
+    transactions.REGISTER.id: (XDSRegistryNotAvailable, "REG-035")
+}
+# Only questions may be asked again by themselves when a kept connection turns out to be closed.
+REPEATABLE = frozenset(
+    each.id
+    for each in (
+        transactions.STORED_QUERY,
+        transactions.MULTI_PATIENT_QUERY,
+        transactions.RETRIEVE,
+        transactions.RETRIEVE_IMAGING,
+        transactions.RETRIEVE_RENDERED,
+        transactions.CROSS_GATEWAY_QUERY,
+        transactions.CROSS_GATEWAY_RETRIEVE,
+        transactions.CROSS_GATEWAY_RETRIEVE_IMAGING,
+    )
+)
+
+_STATUSES = (urns.SUCCESS, urns.FAILURE, urns.PARTIAL_SUCCESS)
+_REGISTRY_RESPONSE = tag(ns.RS, "RegistryResponse")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds a partner may take (SEC-T-048).
+
+    connect: until the connection stands
+    pause: without any progress; for answers with documents also until their first byte
+    """
+
+    connect: float = 5.0
+    pause: float = 30.0
+
+
+class Caller:
+    """One transaction at one partner.
+
+    transaction: its row
+    address: http or https URL from the configuration, without user and query
+    session: from `open_session`, shared by all callers of the same TLS settings
+    spool: where received documents go; without it they are thrown away
+    unavailable: error raised instead of any PeerError, and its rule; default from `UNAVAILABLE`
+    codec: instead of that of the transaction
+    plugins: zeep plugins, which see the envelope's head and the answer's envelope
+    """
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        address: str,
+        session: requests.Session,
+        *,
+        pace: Pace = Pace(),
+        spool: Staging | None = None,
+        limits: Limits = Limits(),
+        unavailable: Unavailable | None = None,
+        codec: Codec | None = None,
+        plugins: Sequence[Plugin] = (),
+    ) -> None:
+        url = urlsplit(address)
+        if url.scheme not in ("http", "https") or not url.hostname or url.username is not None:
+            raise ValueError(f"{address} is no http or https address of a partner")
+        self.transaction, self.pace, self.spool, self.limits = transaction, pace, spool, limits
+        self.unavailable = unavailable or UNAVAILABLE.get(transaction.id)
+        self._codec = codec or CODECS[transaction.id]
+        self._binding: Binding = bind(transaction.operation, address, session, plugins)
+
+    @property
+    def address(self) -> str:
+        return self._binding.address
+
+    def __call__(self, request: Any, call: Call) -> Any:
+        """Ask the partner and wait for its answer.
+
+        Documents of the answer lie in the spool until its owner discards them.
+        Raises PeerError, or `unavailable` with the PeerError as its cause; OSError when a
+        document to be sent cannot be read; what the spool raises when it is full.
+        """
+        try:
+            return self._ask(request, call)
+        except PeerError as error:
+            if self.unavailable is None:
+                raise
+            kind, rule = self.unavailable
+            raise kind(
+                self.transaction.id,
+                f"no answer: {error.problem}; the same message may be sent again",
+                rule=rule,
+            ) from error
+
+    def _ask(self, request: Any, call: Call) -> Any:
+        message_id = uuid4().urn
+        try:
+            patience = self._patience(call)
+            try:
+                response = self._post(request, message_id, patience)
+            except requests.ConnectionError as error:
+                if self.transaction.id not in REPEATABLE or not is_stale(error):
+                    raise
+                patience = self._patience(call)
+                response = self._post(request, message_id, patience)
+        except TimeoutError as error:
+            raise Unreachable(self.address, str(error)) from None
+        except requests.RequestException as error:
+            raise Unreachable(self.address, reason(error)) from error
+        except outgoing.SourceFailed as error:
+            raise OSError(f"a document cannot be sent: {error}") from error
+        with closing(response):
+            try:
+                incoming = self._incoming(response, request)
+                try:
+                    return self._receive(response, incoming, patience, message_id)
+                except BaseException:
+                    incoming.discard()
+                    raise
+            except SoapFault as error:
+                raise BrokenAnswer(self.address, error.reason) from error
+            except ReceivedFault as error:
+                raise Faulted(self.address, error) from error
+            except urllib3.exceptions.HTTPError as error:
+                raise Unreachable(self.address, f"cut off, {reason(error)}") from error
+
+    def _patience(self, call: Call) -> Patience:
+        """Simple SOAP ends with the call; documents may take long as long as they move."""
+        if not call.remaining:
+            raise Unreachable(self.address, "no time left to ask")
+        if not self.transaction.is_mtom:
+            return Patience(call.deadline, self.pace.pause, cancelled=call.cancelled)
+        return Patience(
+            inf,
+            self.pace.pause,
+            grace=self.limits.body_grace,
+            rate=self.limits.body_rate,
+            cancelled=call.cancelled,
+        )
+
+    def _post(self, request: Any, message_id: str, patience: Patience) -> requests.Response:
+        binding = self._binding
+        head = soap.open_envelope(
+            action=binding.action,
+            message_id=message_id,
+            to=self.address,
+            reply_to=ns.WSA_ANONYMOUS,
+        )
+        # asked for as it is: a packed answer could unfold to any size
+        headers = {"Accept-Encoding": "identity", "User-Agent": "xdsi"}
+        head, headers = binding.egress(head, headers)
+        body = self._codec.write_request(request)
+        packed = (
+            outgoing.mtom(head, body)
+            if self.transaction.is_mtom
+            else outgoing.simple(head, body, binding.soap_action)
+        )
+        headers["Content-Type"] = packed.content_type
+        data = outgoing.outgoing(packed.pieces, patience)
+        return post(binding.session, self.address, data, headers, patience, self.pace.connect)
+
+    def _incoming(self, response: requests.Response, request: Any) -> Incoming:
+        status, given = response.status_code, response.headers.get("Content-Type", "")
+        if 300 <= status < 400:
+            raise BrokenAnswer(self.address, f"HTTP {status}; redirects are never followed")
+        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise BrokenAnswer(self.address, "a packed answer, though none was asked for")
+        try:
+            return Incoming(
+                media.media_type(given),
+                self.spool,
+                self.limits,
+                documents=self._documents(request),
+                may_hold_documents=self.transaction.is_mtom,
+            )
+        except UnsupportedMediaType:
+            kind = f"{shown(given, 80)}" if given else "no Content-Type"
+            raise BrokenAnswer(
+                self.address,
+                f"HTTP {status} with {kind}, not a SOAP 1.2 answer; is the address right?",
+            ) from None
+
+    def _receive(
+        self,
+        response: requests.Response,
+        incoming: Incoming,
+        patience: Patience,
+        message_id: str,
+    ) -> Any:
+        if self.transaction.is_mtom:
+            patience.moving()
+        for chunk in response.raw.stream(CHUNK, decode_content=False):
+            incoming.feed(chunk)
+        text, parts = incoming.close()
+        root = safexml.parse(text, charset=incoming.charset, limits=xml_limits(self.limits))
+        envelope = soap.read_response(self._binding.ingress(root, response.headers))
+        if response.status_code != HTTPStatus.OK:
+            raise BrokenAnswer(self.address, f"HTTP {response.status_code} without a SOAP fault")
+        if envelope.relates_to not in (None, message_id):
+            raise BrokenAnswer(self.address, "the answer to another message")
+        if envelope.body.tag != self.transaction.answer_tag:
+            name = envelope.body.tag.rpartition("}")[2]
+            raise BrokenAnswer(self.address, f"{shown(name, 80)} is no answer of this transaction")
+        self._check_status(envelope.body)
+        return self._codec.read_answer(envelope.body, parts)
+
+    def _check_status(self, body: Any) -> None:
+        """A status nobody knows must never pass for Success."""
+        if self.transaction in HL7_V3:
+            return  # their codecs take no unknown word for it
+        response = body if body.get("status") else next(iter(body), body)
+        status = response.get("status", "")
+        knows_partial = self.transaction.answer_tag != _REGISTRY_RESPONSE  # REG-010
+        if status not in _STATUSES or (status == urns.PARTIAL_SUCCESS and not knows_partial):
+            raise BrokenAnswer(self.address, f"the status {shown(status, 80)} is none it may have")
+
+    @staticmethod
+    def _documents(request: Any) -> int:
+        """How many documents the answer may have (SEC-T-039)."""
+        match request:
+            case RetrieveRequest():
+                return len(request.documents)
+            case ImagingRequest() | RenderedRequest():
+                return len(request.instances)
+        return 0

@@ -1,0 +1,302 @@
+"""The ASGI application: one request from its headers to the end of its answer.
+
+Everything that may block runs in one of two pools of threads: `work` for handlers, `flow` for the
+batches of bodies and answers, so that documents keep moving while handlers wait.
+"""
+
+import asyncio
+from asyncio import FIRST_COMPLETED
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from time import monotonic
+from typing import Any, TypeVar
+
+from xdsi.config import Limits, Server
+from xdsi.plug import Actor, Call
+from xdsi.server import faults, front, log, pages, resources
+from xdsi.server.dispatch import Dispatcher
+from xdsi.server.exchange import Exchange, Reply
+from xdsi.server.faults import Busy, HttpError
+from xdsi.server.front import Head
+from xdsi.server.metrics import Metrics
+from xdsi.server.receive import LEAST, MOST, Incoming, Intake, Presence, Receive
+from xdsi.server.record import Recorder
+from xdsi.server.send import Outgoing, Send
+from xdsi.wire import media
+
+_FLOW_THREADS = 8
+_LINGER = (64 * 1024 * 1024, 2.0)  # octets, seconds: see Incoming.drop
+_WAITING = 8  # bodies that may still be coming in, per request that may be worked on
+_HELD = 32  # times the longest envelope: memory for those that come in, of all together
+_SHARE = 4  # one address may send this part of them
+_READY_SECONDS = 5.0
+
+T = TypeVar("T")
+Application = Callable[[Any, Receive, Send], Awaitable[None]]
+
+
+def application(actors: Sequence[Actor], server: Server, limits: Limits) -> "Node":
+    """The ASGI application that serves these actors.
+
+    server: its public_url stands in contracts; where it is empty the listening address does
+    """
+    return Node(actors, server, limits)
+
+
+class Node:
+    """See `application`. One per process and event loop."""
+
+    def __init__(self, actors: Sequence[Actor], server: Server, limits: Limits) -> None:
+        self._actors, self._server, self._limits = tuple(actors), server, limits
+        self._soap = {actor.path: (actor, Dispatcher(actor, limits)) for actor in actors}
+        self._resources = resources.table(actors)
+        self._pages: dict[str, Callable[[], Awaitable[Reply]]] = {
+            pages.LIVE: self._live,
+            pages.READY: self._ready,
+            pages.METRICS: self._metrics,
+        }
+        self._work = ThreadPoolExecutor(limits.threads, "work")
+        self._flow = ThreadPoolExecutor(_FLOW_THREADS, "flow")
+        # a database that does not answer must not take the threads of others
+        self._health = ThreadPoolExecutor(1, "health")
+        self._recorder = Recorder.of(server)
+        self._metrics_of = Metrics()
+        self._in_flight = 0
+        most = _WAITING * limits.in_flight
+        self._coming = _Coming(most, most // _SHARE, _HELD * limits.envelope)
+        self._proxies = front.Proxies(server.proxies)
+        self.is_draining = False
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        head = Head.of(scope)
+        exchange = Exchange(head.method, head.path, self._proxies.peer(head))
+        exchange.is_plain, exchange.head = head.method != "POST", head.headers
+        incoming = Incoming(receive, self._limits, exchange, head.length)
+        slot, presence = _Slot(self), Presence(incoming)
+        patience = 2 * self._limits.body_grace
+        outgoing = Outgoing(send, exchange, presence, self._flow, patience)
+        try:
+            reply = await faults.settled(
+                self._reply(head, exchange, incoming, slot, presence), exchange
+            )
+            closes = not incoming.is_done and head.method == "POST"
+            await faults.sent(outgoing.reply(reply, closes=closes), exchange)
+        finally:
+            presence.stop()
+            self._metrics_of.count(exchange)
+            if exchange.http != 200 or head.path not in self._pages:
+                log.request_line(exchange)  # not for each look at health or metrics
+            try:
+                if self._recorder is not None and head.method == "POST" and head.path in self._soap:
+                    # With the slot, which bounds what waits to be written.
+                    loop = asyncio.get_running_loop()
+                    await loop.run_in_executor(self._flow, self._recorder.keep, exchange)
+            finally:
+                slot.leave()
+        if not incoming.is_done and not head.all(b"expect"):
+            await incoming.drop(*_LINGER)
+
+    async def perform(self, exchange: Exchange, work: Callable[[Call], T]) -> T:
+        """Do what came by another listener, under the limits of requests. Raises Busy."""
+        slot = _Slot(self)
+        try:
+            slot.take()
+            until = monotonic() + self._limits.request_seconds
+            call = Call(exchange.ticket, until, peer=exchange.peer)
+            return await asyncio.get_running_loop().run_in_executor(self._work, work, call)
+        finally:
+            slot.leave()
+
+    async def finished(self, exchange: Exchange) -> None:
+        """Count, log and record what came by another listener."""
+        self._metrics_of.count(exchange)
+        log.request_line(exchange)
+        if self._recorder is not None:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._flow, self._recorder.keep, exchange)
+
+    def rest(self) -> None:
+        """Take no more work, and wait for what is still running. Blocks."""
+        for pool in (self._work, self._flow, self._health):
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    async def _reply(
+        self,
+        head: Head,
+        exchange: Exchange,
+        incoming: Incoming,
+        slot: "_Slot",
+        presence: Presence,
+    ) -> Reply:
+        front.check(head, self._limits)
+        if (page := self._pages.get(head.path)) is not None:
+            front.check_page(head)
+            return await page()
+        is_soap = head.path in self._soap
+        resource = None if is_soap else resources.find(self._resources, head.path)
+        if not is_soap and resource is None:
+            raise HttpError(404, "nothing is served at this path")
+        if self._server.client_ca is None and not self._proxies.admits(head.peer):
+            raise HttpError(403, "callers come through the proxy in front of this node")
+        intake: Intake | resources.Intake
+        if resource is None:
+            actor, dispatcher = self._soap[head.path]
+            if head.method in ("GET", "HEAD"):
+                found = pages.contract(actor, head.query, self._server.public_url)
+                if found is not None:
+                    return found
+            kind = front.check_message(head, actor, self._limits)
+            exchange.packaging = media.packaging(kind)
+            intake = Intake(
+                dispatcher, actor, kind, self._limits, exchange, keep=self._recorder is not None
+            )
+        else:
+            exchange.is_plain = True
+            intake = resources.Intake(*resource, head, self._limits, exchange)
+        call = partial(Call, ticket=exchange.ticket, cancelled=presence, peer=exchange.peer)
+        loop = asyncio.get_running_loop()
+        is_handed_over = False
+        try:
+            with self._coming.body(exchange.peer) as holds:
+                chunks = await self._received(intake, incoming, holds)
+            # Only now: who sends slowly keeps nobody else from being answered (SEC-T-161).
+            slot.take()
+            made = call(deadline=monotonic() + self._limits.request_seconds)
+            finishing = loop.run_in_executor(self._work, _finish, intake, chunks, made)
+            is_handed_over = True
+            return await finishing
+        finally:
+            if not is_handed_over:
+                await loop.run_in_executor(self._flow, intake.discard)
+
+    async def _received(
+        self,
+        intake: Intake | resources.Intake,
+        incoming: Incoming,
+        holds: Callable[[int], None],
+    ) -> list[bytes]:
+        """Take the body in; its last chunks, which are not fed yet."""
+        loop = asyncio.get_running_loop()
+        chunks = await incoming.batch(self._coming.share)
+        while not incoming.is_done:
+            feeding = loop.run_in_executor(self._flow, intake.feed, chunks)
+            following = loop.create_task(incoming.batch(self._coming.share))
+            try:
+                await asyncio.wait((feeding, following), return_when=FIRST_COMPLETED)
+                if feeding.done() and feeding.result():
+                    return []
+                chunks = await following
+            finally:
+                following.cancel()
+                await asyncio.gather(feeding, following, return_exceptions=True)
+            if feeding.result():
+                break
+            holds(intake.held)
+        return chunks
+
+    async def _live(self) -> Reply:
+        return pages.live()
+
+    async def _ready(self) -> Reply:
+        loop = asyncio.get_running_loop()
+        asking = partial(pages.ready, self._actors, is_draining=self.is_draining)
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                return await loop.run_in_executor(self._health, asking)
+        except TimeoutError:
+            raise HttpError(503, "an actor does not say whether it is ready") from None
+
+    async def _metrics(self) -> Reply:
+        self._metrics_of.in_flight.set(self._in_flight)
+        return pages.metrics(self._metrics_of.text())
+
+
+class _Coming:
+    """The bodies that are still coming in.
+
+    most, each: how many of them, in all and from one address
+    memory: octets that all may hold together; those that come in one batch do not count
+    """
+
+    __slots__ = ("_each", "_held", "_memory", "_most", "_of", "_total")
+
+    def __init__(self, most: int, each: int, memory: int) -> None:
+        self._most, self._each, self._memory = most, each, memory
+        self._total = self._held = 0
+        self._of: Counter[str] = Counter()
+
+    @property
+    def share(self) -> int:
+        """Octets of a batch."""
+        return max(LEAST, MOST // max(1, self._total))
+
+    @contextmanager
+    def body(self, peer: str) -> Iterator[Callable[[int], None]]:
+        """While a body comes in; gives a function to be told what it holds by now, in octets.
+
+        Both raise Busy when there is too much.
+        """
+        held = 0
+
+        def holds(octets: int) -> None:
+            nonlocal held
+            self._held += octets - held
+            held = octets
+            if self._held > self._memory:
+                raise Busy
+
+        if self._total >= self._most or self._of[peer] >= self._each:
+            raise Busy
+        self._total += 1
+        self._of[peer] += 1
+        try:
+            yield holds
+        finally:
+            self._held -= held
+            self._total -= 1
+            self._of[peer] -= 1
+            if not self._of[peer]:
+                del self._of[peer]  # who has gone leaves no trace
+
+
+class _Slot:
+    """One of the requests that may be worked on at a time (SEC-T-049)."""
+
+    __slots__ = ("_is_taken", "_node")
+
+    def __init__(self, node: Node) -> None:
+        self._node, self._is_taken = node, False
+
+    def take(self) -> None:
+        """Raises Busy when there is none left."""
+        node = self._node
+        if node._in_flight >= node._limits.in_flight:
+            raise Busy
+        node._in_flight += 1
+        self._is_taken = True
+
+    def leave(self) -> None:
+        if self._is_taken:
+            self._node._in_flight -= 1
+            self._is_taken = False
+
+
+def _finish(intake: Intake | resources.Intake, chunks: Sequence[bytes], call: Call) -> Reply:
+    """The last step of a request in its worker thread; staging is left clean."""
+    try:
+        if not call.remaining:
+            raise Busy  # it waited for a thread until nobody waited for it
+        intake.feed(chunks)
+        reply = intake.finish(call)
+        if isinstance(reply.body, bytes):
+            return reply
+        # A document that cannot even be opened is told by a fault, not by a broken connection.
+        return replace(reply, first=next(reply.body, b""))
+    finally:
+        intake.discard()

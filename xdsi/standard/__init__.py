@@ -1,0 +1,1 @@
+"""What the standards fix, as tables: namespaces, URNs, attributes, queries, transactions."""

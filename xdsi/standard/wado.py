@@ -1,0 +1,16 @@
+"""Codes of DICOM for what a web access server cannot do (IMG-184; imaging.md 3.5).
+
+Source: DICOM PS3.18-2015 6.4.3.
+"""
+
+_CODES = "urn:dicom:wado:"
+
+CANNOT_ANONYMISE = _CODES + "0002"
+TOO_MUCH = _CODES + "0005"
+NO_SUCH_TYPE = _CODES + "0006"
+NOT_IN_THIS_TYPE = _CODES + "0007"
+FRAME_NEEDED = _CODES + "0008"
+BAD_PARAMETER = _CODES + "0012"
+UNSUPPORTED_PARAMETER = _CODES + "0013"
+PROCESSING_FAILURE = _CODES + "0014"
+NO_SUCH_FRAME = _CODES + "0018"

@@ -1,0 +1,47 @@
+"""Bodies made of parts of one type, as DICOM's web services send them.
+
+Source: RFC 2387; DICOM PS3.18 8.6.1.2.
+"""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from xdsi.model.messages import Content
+from xdsi.standard import namespaces as ns
+
+Piece = bytes | Content
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """What stands around the parts. boundary: random, so that no content can hold it"""
+
+    type: str
+    boundary: str
+
+    @classmethod
+    def of(cls, type_: str) -> "Related":
+        return cls(type_, f"xdsi-{secrets.token_hex(20)}")
+
+    @property
+    def media_type(self) -> str:
+        """Of the whole body."""
+        return f'{ns.MULTIPART_RELATED}; type="{self.type}"; boundary="{self.boundary}"'
+
+    def head(self, transfer_syntax: str = "") -> bytes:
+        """What stands before the content of a part."""
+        kind = f"{self.type}; transfer-syntax={transfer_syntax}" if transfer_syntax else self.type
+        return f"\r\n--{self.boundary}\r\nContent-Type: {kind}\r\n\r\n".encode("ascii")
+
+    @property
+    def end(self) -> bytes:
+        """What stands behind the last part."""
+        return f"\r\n--{self.boundary}--\r\n".encode("ascii")
+
+    def body(self, parts: Iterable[Piece]) -> tuple[Piece, ...]:
+        """The pieces of a body of these parts."""
+        made: list[Piece] = []
+        for part in parts:
+            made += (self.head(), part)
+        return (*made, self.end)
