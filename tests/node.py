@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,7 +48,10 @@ class Node:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """The structured lines of its log."""
+        """The structured lines of its log, once nothing is added: they come after their answers."""
+        size = -1
+        while size != (size := self.log_file.stat().st_size):
+            time.sleep(0.2)
         lines = self.log_file.read_text().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
