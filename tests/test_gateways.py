@@ -1,5 +1,6 @@
 """How a gateway is put together, and what keeps it from being."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.node import free_port
 from tests.samples import HOME as OID
 from xdsi import checking, gateways
 from xdsi.config import Config, ConfigurationError, addresses, from_mapping
+from xdsi.model.community import SERVICES
 from xdsi.model.messages import DocumentRequest, QueryRequest, RetrieveRequest
 from xdsi.plug import Actor
 from xdsi.standard import queries
@@ -22,6 +24,10 @@ def config(folder: Path, **keys: Any) -> Config:
     """A node that is a gateway alone, unless told otherwise."""
     section = {"home_community_id": OID, "registry": GOOD, **keys}
     return from_mapping({"gateway": section}, folder)
+
+
+def partner(home: str = "2.999.8", **keys: Any) -> dict[str, Any]:
+    return {"home_community_id": home, "query": GOOD, **keys}
 
 
 def actor(settings: Config) -> Actor:
@@ -52,6 +58,41 @@ def test_a_gateway_may_be_a_node_of_its_own(tmp_path: Path) -> None:
         ({"imaging": ["1.2.3=ftp://x/"]}, "gateway.imaging: expected OID=URL"),
         ({"imaging": [f"1.2={GOOD}", f"1.2={GOOD}"]}, "gateway.imaging: 1.2 is there already"),
         ({"spool_bytes": 0}, "gateway.spool_bytes: expected more than 0"),
+        (
+            {"partners": [partner(), partner()]},
+            "gateway.partners[2]: 2.999.8 is there already; each community has one gateway",
+        ),
+        ({"partners": [partner(OID)]}, f"gateway.partners[1]: {OID} is there already"),
+        (
+            {"partners": [partner("urn:oid:1.2")]},
+            "gateway.partners[1].home_community_id: expected an OID without urn:oid:, got 'urn:",
+        ),
+        (
+            {"partners": [partner(communities=["x"])]},
+            "gateway.partners[1].communities: expected an OID without urn:oid:, got 'x'",
+        ),
+        (
+            {"partners": [partner(imaging="ftp://x")]},
+            "gateway.partners[1].imaging: expected an http or https address, got 'ftp://x'",
+        ),
+        (
+            {"partners": [partner(identifiers=["guess"])]},
+            "gateway.partners[1].identifiers: 'guess' is none of same-domain, table, discovery",
+        ),
+        (
+            {"partners": [partner(quirks=["odd"])]},
+            "gateway.partners[1].quirks: 'odd' is none of bare-home, ",
+        ),
+        (
+            {"partners": [partner(domains=["P^1"])]},
+            "gateway.partners[1].domains: expected OIDs, got 'P^1'",
+        ),
+        ({"partners": [partner(seconds=0)]}, "gateway.partners[1].seconds: expected more than 0"),
+        (
+            {"partners": [partner(certificate="x.pem")]},
+            "gateway.partners[1].certificate and key go together; give both",
+        ),
+        ({"initiating": {"seconds": 0}}, "gateway.initiating.seconds: expected more than 0"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_it_is_said(tmp_path: Path, keys: dict[str, Any], told_: str) -> None:
@@ -126,3 +167,32 @@ def test_files_of_its_connections_are_looked_at(tmp_path: Path) -> None:
     said = list(checking.check(config(tmp_path, ca="lost.pem", key="open.key")))
     assert f"gateway.ca: {tmp_path / 'lost.pem'} is no file; give the name of a PEM file" in said
     assert any(each.startswith(f"gateway.key: {key}: others may read it") for each in said)
+
+
+@pytest.mark.parametrize(
+    ("keys", "told_"),
+    [
+        ({"partners": {}}, "gateway.partners: expected tables [[gateway.partners]]"),
+        ({"partners": ["x"]}, "gateway.partners[1]: expected a section"),
+        ({"partners": [{"query": GOOD}]}, "gateway.partners[1].home_community_id: required"),
+        ({"partners": [partner(quirk=["x"])]}, "gateway.partners[1].quirk: unknown key"),
+        ({"partners": [partner(relay="x")]}, 'gateway.partners[1].relay: expected "auto" or'),
+        ({"initiating": {"x": 1}}, "gateway.initiating.x: unknown key"),
+    ],
+)
+def test_what_cannot_be_read_is_said(tmp_path: Path, keys: dict[str, Any], told_: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(told_)):
+        config(tmp_path, **keys)
+
+
+def test_a_partner_has_one_address_unless_told_otherwise(tmp_path: Path) -> None:
+    given = partner(imaging="none", retrieve="http://127.0.0.1:9/y", communities=["2.999.9"])
+    section = config(tmp_path, partners=[given], initiating={}).gateway
+    assert section is not None and section.initiating is not None
+    (one,) = section.partners
+    assert {each: one.address(each) for each in SERVICES} == {
+        "query": GOOD, "retrieve": "http://127.0.0.1:9/y", "imaging": None,
+        "discovery": GOOD, "web": None,
+    }  # fmt: skip
+    assert one.homes == ("urn:oid:2.999.8", "urn:oid:2.999.9")
+    assert one.title == "urn:oid:2.999.8"

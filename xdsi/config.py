@@ -11,6 +11,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 
+from xdsi.model.community import Initiating, Partner
 from xdsi.model.discovery import OFF, Discovery
 from xdsi.model.sharing import EVERYTHING, Share
 from xdsi.sections import ConfigurationError as ConfigurationError
@@ -251,17 +252,22 @@ class Imaging:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A Responding Gateway, which other communities ask.
+    """A Responding Gateway, which other communities ask, and an Initiating one, which asks them.
 
     home_community_id: OID of this community, without `urn:oid:`
+    database, password_file: what patients are called in other communities
     registry: `local`, or the address of a remote registry for ITI-18
     repositories, imaging: `OID=URL` of those beyond [repository] and [imaging]
     ca, certificate, key: PEM files for connections to these
     spool, spool_bytes: where documents of remote ones wait until they are passed on, and how many
         octets at most, in each process
+    initiating: the subsection [gateway.initiating]; without it nobody here can ask
+    partners: the tables [[gateway.partners]]
     """
 
     home_community_id: str
+    database: str = "sqlite:///gateway.db"
+    password_file: Path | None = None
     registry: str = "local"
     repositories: tuple[str, ...] = ()
     imaging: tuple[str, ...] = ()
@@ -270,6 +276,8 @@ class Gateway:
     key: Path | None = None
     spool: Path = Path("spool")
     spool_bytes: int = 8 * GIB
+    initiating: Initiating | None = None
+    partners: tuple[Partner, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +327,8 @@ def addresses(config: Config, base: str) -> dict[str, str]:
     served = {name: f"{public}/{name}" for name in names}
     if config.gateway is not None:
         served["gateway"] = f"{public}/gateway/responding"
+        if config.gateway.initiating is not None:
+            served["initiating"] = f"{public}/gateway/initiating"
     if (imaging := config.imaging) is not None:
         served |= {name: f"{public}/{name}" for name in ("dicom-web", "wado")}
         if imaging.archive == "embedded" and imaging.dicom_port is not None:
@@ -386,7 +396,7 @@ def _check(config: Config) -> None:
         _check_feed(config.registry)
         if (wrong := config.registry.discovery.problem) is not None:
             raise ConfigurationError(f"registry.discovery.{wrong}")
-    for name in ("registry", "repository", "imaging"):
+    for name in ("registry", "repository", "imaging", "gateway"):
         section = getattr(config, name)
         if section is not None:
             userinfo = section.database.split("//", 1)[-1].rpartition("@")[0]

@@ -125,3 +125,15 @@ def check(config: Config) -> Iterator[str]:
             elif oid in taken:
                 yield f"gateway.{name}: {oid} is there already; name each once, its own not at all"
             taken.add(oid)
+    taken = {section.home_community_id}
+    for number, partner in enumerate(section.partners, 1):
+        where = f"gateway.partners[{number}]"
+        yield from (f"{where}.{problem}" for problem in partner.problems)
+        for oid in (partner.home_community_id, *partner.communities):
+            if oid in taken:
+                yield f"{where}: {oid} is there already; each community has one gateway"
+            taken.add(oid)
+    if section.initiating is not None:
+        for key in ("seconds", "expiry_hours"):
+            if getattr(section.initiating, key) <= 0:
+                yield f"gateway.initiating.{key}: expected more than 0"

@@ -1,7 +1,7 @@
 """Sections of a configuration: parsed TOML into frozen dataclasses.
 
 A field's type says what its value must be. One without default is required, a key that is no field
-is refused. A field that is a dataclass is a section within.
+is refused. A field that is a dataclass is a section within, a tuple of them an array of tables.
 """
 
 from collections.abc import Mapping
@@ -51,6 +51,13 @@ def _value(hint: Any, value: Any, where: str, folder: Path) -> Any:
             choices = " or ".join(f'"{each}"' for each in get_args(hint))
             raise ConfigurationError(f"{where}: expected {choices}, got {value!r}")
         return value
+    if get_origin(hint) is tuple and is_dataclass(get_args(hint)[0]):
+        if not isinstance(value, list):
+            raise ConfigurationError(f"{where}: expected tables [[{where}]]")
+        kind = get_args(hint)[0]
+        return tuple(
+            _value(kind, each, f"{where}[{number}]", folder) for number, each in enumerate(value, 1)
+        )
     if get_origin(hint) is tuple:
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise ConfigurationError(f"{where}: expected a list of texts, got {value!r}")

@@ -10,6 +10,7 @@ import pytest
 
 from xdsi import config
 from xdsi.cli import COMMANDS, parser
+from xdsi.model import community
 from xdsi.server import log, record
 from xdsi.server.exchange import Exchange
 
@@ -22,6 +23,8 @@ SECTIONS = {
     "imaging": config.Imaging,
     "imaging.share": config.Share,
     "gateway": config.Gateway,
+    "gateway.initiating": community.Initiating,
+    "gateway.partners": community.Partner,
     "limits": config.Limits,
 }
 DOCUMENTS = ("README.md", "docs/operators.md", "docs/testers.md")
