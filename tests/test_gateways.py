@@ -32,7 +32,13 @@ def partner(home: str = "2.999.8", **keys: Any) -> dict[str, Any]:
 
 def actor(settings: Config) -> Actor:
     assert settings.gateway is not None
-    return gateways.actor(settings, settings.gateway, lambda row: pytest.fail(f"no {row.id} here"))
+    (made,) = gateways.actors(
+        settings,
+        settings.gateway,
+        lambda row: pytest.fail(f"no {row.id} here"),
+        lambda patient, partner, call: pytest.fail("nobody asks for patients"),
+    )
+    return made
 
 
 def test_a_gateway_may_be_a_node_of_its_own(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ DOCUMENTS = {
     "repository": "repository.wsdl",
     "imaging": "imaging.wsdl",
     "gateway-responding": "gateway-responding.wsdl",
+    "gateway-initiating": "gateway-initiating.wsdl",
 }
 SCHEMAS = frozenset(
     f"{name}.xsd" for name in "rim rs lcm query xds-b xdsi-b wado-ws xml hl7v3".split()

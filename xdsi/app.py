@@ -19,13 +19,14 @@ from xdsi.actors import imaging
 from xdsi.actors.imaging import embedded, store
 from xdsi.actors.imaging.store import ImageStore
 from xdsi.config import Config, ConfigurationError, Limits
+from xdsi.model.community import Partner
 from xdsi.model.values import CX
 from xdsi.ownership import refuse_foreign_packages
 from xdsi.peers import dicomweb
 from xdsi.peers.caller import Caller
 from xdsi.peers.dicomweb import DicomWebArchive
 from xdsi.peers.session import Tls, open_session
-from xdsi.plug import Actor, Handler
+from xdsi.plug import Actor, Call, Handler
 from xdsi.standard.transactions import REGISTER, STORED_QUERY, Transaction
 from xdsi.units import migrations
 
@@ -64,8 +65,12 @@ def actors(config: Config) -> tuple[Actor, ...]:
     if config.imaging is not None:
         made.append(_imaging(config, config.imaging))
     if config.gateway is not None:
-        made.append(gateways.actor(config, config.gateway, partial(_local, made)))
+        made += gateways.actors(config, config.gateway, partial(_local, tuple(made)), _unknown)
     return tuple(made)
+
+
+def _unknown(patient: CX, partner: Partner, call: Call) -> CX | None:
+    return patient if patient.authority in partner.domains else None
 
 
 def _imaging(config: Config, section: configuration.Imaging) -> Actor:

@@ -1,18 +1,26 @@
-"""The gateway of a node: what it asks, in this process or at addresses."""
+"""The gateways of a node: what they ask, in this process or at addresses."""
 
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 
-from xdsi.actors import gateway
+import requests
+
+from xdsi.actors.gateway import initiating, responding
+from xdsi.actors.gateway.communities import Communities, Community, Identifier, Own
 from xdsi.config import Config, ConfigurationError, Gateway
+from xdsi.model.community import Partner
 from xdsi.model.discovery import Discovery
-from xdsi.model.errors import XDSRegistryError, XDSRepositoryError
+from xdsi.model.errors import XDSRegistryError, XDSRepositoryError, XDSUnavailableCommunity
 from xdsi.model.values import HomeCommunityId, is_address, is_oid
-from xdsi.peers.caller import Caller
+from xdsi.peers.caller import Caller, Pace
 from xdsi.peers.session import Tls, open_session
 from xdsi.peers.spool import Spool
 from xdsi.plug import UNREAD_QUERY, Actor, Handler
 from xdsi.standard import urns
 from xdsi.standard.transactions import (
+    CROSS_GATEWAY_QUERY,
+    CROSS_GATEWAY_RETRIEVE,
+    CROSS_GATEWAY_RETRIEVE_IMAGING,
     PATIENT_DISCOVERY,
     RETRIEVE,
     RETRIEVE_IMAGING,
@@ -21,12 +29,19 @@ from xdsi.standard.transactions import (
 )
 
 
-def actor(config: Config, section: Gateway, local: Callable[[Transaction], Handler]) -> Actor:
-    """The Responding Gateway.
+def actors(
+    config: Config,
+    section: Gateway,
+    local: Callable[[Transaction], Handler],
+    identifier: Identifier,
+) -> tuple[Actor, ...]:
+    """The Responding Gateway, and the Initiating Gateway if there is one.
 
     local: the handler of a transaction in this process
+    identifier: what a patient is called in a community
     Raises ConfigurationError.
     """
+    home = HomeCommunityId(urns.OID_PREFIX + section.home_community_id)
     session = open_session(Tls(section.ca, section.certificate, section.key))
     spool = _spool(section)
 
@@ -54,15 +69,79 @@ def actor(config: Config, section: Gateway, local: Callable[[Transaction], Handl
 
     is_local = section.registry == "local"
     discover = None if _discovery(config) is None else local(PATIENT_DISCOVERY)
-    return gateway.actor(
-        HomeCommunityId(urns.OID_PREFIX + section.home_community_id),
-        config.limits,
+    own = Own(
+        home,
         query=local(STORED_QUERY) if is_local else at(STORED_QUERY, section.registry),
         retrieve=sources(RETRIEVE, section.repositories, _own(config, "repositories")),
         retrieve_imaging=sources(RETRIEVE_IMAGING, section.imaging, _own(config, "imaging")),
-        discover=discover,
-        close=close,
     )
+    made = (responding.actor(own, config.limits, discover=discover, close=close),)
+    if (settings := section.initiating) is None:
+        return made
+    partners = Partners(config, section, spool)
+    communities = Communities(
+        own if settings.local else None, tuple(map(partners.community, section.partners))
+    )
+    return (
+        *made,
+        initiating.actor(communities, identifier, settings, config.limits, close=partners.close),
+    )
+
+
+class Partners:
+    """How the partners of a gateway are asked; spool: for their documents."""
+
+    def __init__(self, config: Config, section: Gateway, spool: Spool | None) -> None:
+        self._limits, self._section, self._spool = config.limits, section, spool
+        self._sessions: dict[Tls, requests.Session] = {}
+
+    def community(self, partner: Partner) -> Community:
+        return Community(
+            partner,
+            query=self._at(CROSS_GATEWAY_QUERY, partner, partner.query),
+            retrieve=self._handler(CROSS_GATEWAY_RETRIEVE, partner, "retrieve"),
+            retrieve_imaging=self._handler(CROSS_GATEWAY_RETRIEVE_IMAGING, partner, "imaging"),
+        )
+
+    def _handler(self, row: Transaction, partner: Partner, service: str) -> Handler | None:
+        address = partner.address(service)
+        return None if address is None else self._at(row, partner, address)
+
+    def _at(self, row: Transaction, partner: Partner, address: str) -> Caller:
+        return Caller(
+            row,
+            address,
+            self.session(partner),
+            pace=Pace(connect=min(5.0, partner.seconds), pause=partner.seconds),
+            spool=self._spool,
+            limits=self._limits,
+            unavailable=(XDSUnavailableCommunity, "XC-056"),
+            codec=UNREAD_QUERY if row is CROSS_GATEWAY_QUERY else None,
+        )
+
+    def session(self, partner: Partner) -> requests.Session:
+        """Connections kept to all partners of the same TLS settings. Raises ConfigurationError."""
+        section = self._section
+        has_own = partner.certificate is not None
+        tls = Tls(
+            partner.ca or section.ca,
+            partner.certificate if has_own else section.certificate,
+            partner.key if has_own else section.key,
+            partner.check_host,
+        )
+        if tls not in self._sessions:
+            try:
+                self._sessions[tls] = open_session(tls)
+            except (OSError, ssl.SSLError) as error:
+                raise ConfigurationError(
+                    f"gateway.partners: the certificate files of {partner.title} cannot be used: "
+                    f"{error}"
+                ) from error
+        return self._sessions[tls]
+
+    def close(self) -> None:
+        for session in self._sessions.values():
+            session.close()
 
 
 def _discovery(config: Config) -> Discovery | None:
@@ -75,7 +154,7 @@ def _discovery(config: Config) -> Discovery | None:
 
 def _spool(section: Gateway) -> Spool | None:
     """Where documents of remote sources wait; None when there are none."""
-    if not section.repositories and not section.imaging:
+    if not section.repositories and not section.imaging and section.initiating is None:
         return None
     try:
         section.spool.mkdir(mode=0o700, parents=True, exist_ok=True)

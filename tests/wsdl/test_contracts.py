@@ -21,6 +21,7 @@ PUBLISHED = {
     "repository": "XDS.b_DocumentRepository.wsdl",
     "imaging": "XDS-I.b_ImagingDocumentSource.wsdl",
     "gateway-responding": "XCARespondingGateway.wsdl",
+    "gateway-initiating": "XCAInitiatingGateway.wsdl",
 }
 # supplements, and transactions that the one published file leaves out
 APART = {
@@ -39,6 +40,7 @@ APART = {
         transactions.CROSS_GATEWAY_RETRIEVE_IMAGING,
         transactions.PATIENT_DISCOVERY,
     ),
+    "gateway-initiating": (transactions.RETRIEVE_IMAGING,),
 }
 ADDRESS = "http://127.0.0.1:9/endpoint"
 
@@ -131,7 +133,16 @@ def test_names_actions_and_elements_are_those_published(name: str, shared: Path)
 
 
 @pytest.mark.proves("XC-113", "IMG-130")
-def test_names_of_the_imaging_gateway_are_those_published(shared: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("gateway-responding", "XCA-I_RespondingGateway.wsdl"),
+        ("gateway-initiating", "XCA-I_InitiatingGateway.wsdl"),
+    ],
+)
+def test_names_of_the_imaging_gateways_are_those_published(
+    name: str, published: str, shared: Path
+) -> None:
     """But for the namespace of the names themselves: two contracts are one here."""
 
     def merged(name: tuple[str, ...]) -> tuple[str, ...]:
@@ -139,8 +150,8 @@ def test_names_of_the_imaging_gateway_are_those_published(shared: Path) -> None:
             return name
         return tuple(each.replace(f"{{{ns.RAD}}}", f"{{{ns.XDS}}}") for each in name)
 
-    ours = etree.fromstring(wsdl.document("gateway-responding", ADDRESS))
-    file = shared / "schema" / "wsdl" / "XCA-I_RespondingGateway.wsdl"
+    ours = etree.fromstring(wsdl.document(name, ADDRESS))
+    file = shared / "schema" / "wsdl" / published
     theirs = {merged(each) for each in names(etree.parse(file).getroot())}
     assert {each for each in theirs - names(ours) if each[0] != "definitions"} == set()
 
@@ -157,14 +168,15 @@ def test_row_and_contract_agree(row: Transaction) -> None:
         *(names(etree.fromstring(wsdl.document(name, ADDRESS))) for name in wsdl.DOCUMENTS)
     )
     parts = {each[1]: each[3] for each in everything if each[0] == "part"}
-    # that of patient discovery stands in two contracts
-    (operation,) = {
+    # some stand in two contracts
+    operations = [
         each[3:] for each in everything if each[0] == "operation" and each[2] == row.operation
-    }
-    request, action, answer, answer_action = operation
-    assert (action, answer_action) == (row.action, row.answer_action)
-    assert parts[etree.QName(request).localname] == row.request_tag
-    assert parts[etree.QName(answer).localname] == row.answer_tag
+    ]
+    assert operations
+    for request, action, answer, answer_action in operations:
+        assert (action, answer_action) == (row.action, row.answer_action)
+        assert parts[etree.QName(request).localname] == row.request_tag
+        assert parts[etree.QName(answer).localname] == row.answer_tag
 
 
 @pytest.mark.proves("WS-022", "WS-028")
@@ -246,5 +258,11 @@ def test_zeep_builds_a_client_from_what_is_served(name: str, served: str) -> Non
             for each, operation in port.binding.all().items()
         }
     assert bound.items() <= {(row.operation, row.action) for row in TRANSACTIONS.values()}
-    numbers = {"registry": 11, "repository": 2, "imaging": 2, "gateway-responding": 4}
+    numbers = {
+        "registry": 11,
+        "repository": 2,
+        "imaging": 2,
+        "gateway-responding": 4,
+        "gateway-initiating": 3,
+    }
     assert len(bound) == numbers[name]

@@ -21,7 +21,6 @@ QUIRKS = MappingProxyType(
         "bare-home": "writes homeCommunityIds as OIDs without urn:oid:",
         "no-home": "answers objects without home; they are taken as its own",
         "home-with-patient": "wants its home in queries by patient as well",
-        "no-location": "names no document in the errors of a retrieve; all that lacks has them",
     }
 )
 

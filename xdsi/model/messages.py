@@ -123,7 +123,7 @@ class RegistryAnswer:
         return urns.FAILURE if failed else urns.SUCCESS
 
 
-def status_with_partial(found: tuple[object, ...], errors: tuple[XDSError, ...]) -> str:
+def status_with_partial(found: tuple[object, ...] | bool, errors: tuple[XDSError, ...]) -> str:
     """Of an answer that may hold some of what was asked for, and errors for the rest (RET-017)."""
     if all(error.is_warning for error in errors):
         return urns.SUCCESS
@@ -142,14 +142,18 @@ class QueryRequest:
 
 @dataclass(frozen=True, slots=True)
 class QueryAnswer:
-    """ITI-18, ITI-51: objects, or errors; both only from gateways (SQ-067)."""
+    """ITI-18, ITI-51: objects, or errors; both only from gateways (SQ-067).
+
+    is_partial: beside the errors somebody answered well, if only that there is nothing (XC-055)
+    """
 
     objects: tuple[RegistryObject | ObjectRef | Fragment, ...] = ()
     errors: tuple[XDSError, ...] = ()
+    is_partial: bool = False
 
     @property
     def status(self) -> str:
-        return status_with_partial(self.objects, self.errors)
+        return status_with_partial(self.objects or self.is_partial, self.errors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ OBJECT_REF = "ObjectRef"
 
 # in the tables of ITI-18, but sent as AdhocQuery/@home (SQ-065)
 HOME = "$homeCommunityId"
+TARGETS = "$targetCommunityIdList"
 
 
 class Comparison(Enum):

@@ -22,7 +22,6 @@ Classification*, ExternalIdentifier*).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from xdsi.model.ids import random_uuid
 from xdsi.model.objects import (
@@ -30,13 +29,12 @@ from xdsi.model.objects import (
     Author,
     Code,
     DocumentEntry,
-    Fragment,
     InternationalString,
     ObjectRef,
     RegistryObject,
     Slot,
 )
-from xdsi.model.values import HomeCommunityId, is_uuid
+from xdsi.model.values import is_uuid
 from xdsi.standard import urns
 from xdsi.standard.attributes import CODING_SCHEME_SLOT
 from xdsi.wire.layout import AUTHOR_CELLS, LAYOUTS, Cell, Kind, Layout, layout_of
@@ -84,38 +82,6 @@ def reference(ref: ObjectRef) -> bytes:
     """The rim:ObjectRef element."""
     home = f' home="{quoted(str(ref.home))}"' if ref.home else ""
     return f'<rim:ObjectRef id="{quoted(ref.id)}"{home}/>'.encode()
-
-
-Answered = RegistryObject | ObjectRef | Fragment
-
-
-def at_home(objects: Iterable[Answered], home: HomeCommunityId) -> tuple[Answered, ...]:
-    """Answered objects of one community, whatever home they had before (XC-013, XC-014)."""
-    attribute = _HOME + str(home).encode() + b'"'
-    return tuple(
-        [
-            _fragment_at_home(one, attribute)
-            if isinstance(one, Fragment)
-            else replace(one, home=home)
-            for one in objects
-        ]
-    )
-
-
-_HOME = b' home="'
-
-
-def _fragment_at_home(fragment: Fragment, attribute: bytes) -> Fragment:
-    """In values neither quotes nor > stand as they are, so that texts can be looked for.
-
-    An element that was read and written out again is like that too.
-    """
-    xml = fragment.xml
-    given = xml.find(_HOME, 0, xml.index(b">"))
-    if given >= 0:
-        xml = xml[:given] + xml[xml.index(b'"', given + len(_HOME)) + 1 :]
-    name = xml.index(b" ")
-    return Fragment(b"".join((xml[:name], attribute, xml[name:])))
 
 
 def start_tag(

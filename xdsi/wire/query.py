@@ -8,6 +8,7 @@ from lxml import etree
 from xdsi.model.errors import XDSError
 from xdsi.model.messages import QueryAnswer, QueryRequest
 from xdsi.model.objects import Fragment, ObjectRef, RegistryObject, Slot
+from xdsi.standard import urns
 from xdsi.standard.namespaces import QUERY, RIM, RS, tag
 from xdsi.wire import ebrim, ebrs
 from xdsi.wire.body import Body, Element, Parts
@@ -98,12 +99,13 @@ def answer_from_xml(element: Element, parts: Parts) -> QueryAnswer:
 def unread_answer_from_xml(element: Element, parts: Parts) -> QueryAnswer:
     """As `answer_from_xml`, each object the element that came: for those who pass them on.
 
-    What the model does not know goes on too (XC-029).
+    What the model does not know goes on too (XC-029); only what is no object at all does not.
     """
     expect(element, _ANSWER)
     objects = [
         Fragment(etree.tostring(one, with_tail=False))
         for listed in element.iterchildren(_LIST)
-        for one in listed.iterchildren(tag=etree.Element)
+        for one in listed.iterchildren(tag(RIM, "*"))
     ]
-    return QueryAnswer(tuple(objects), ebrs.errors_of(element))
+    is_partial = element.get("status") == urns.PARTIAL_SUCCESS
+    return QueryAnswer(tuple(objects), ebrs.errors_of(element), is_partial)

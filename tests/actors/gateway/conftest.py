@@ -14,7 +14,9 @@ from tests import bodies, samples
 from tests.actors.imaging import samples as images
 from tests.actors.imaging.folder import FolderArchive
 from xdsi import config
-from xdsi.actors import gateway, imaging
+from xdsi.actors import imaging
+from xdsi.actors.gateway import responding
+from xdsi.actors.gateway.communities import Own
 from xdsi.config import Limits
 from xdsi.model.messages import (
     Content,
@@ -62,13 +64,13 @@ class Community:
         """query: instead of the registry; the others: beside the first of their kind"""
         own = handler(self.repository, transactions.RETRIEVE)
         source = handler(self.imaging, transactions.RETRIEVE_IMAGING)
-        return gateway.actor(
+        community = Own(
             HomeCommunityId(HOME),
-            limits,
             query=query or handler(self.registry, transactions.STORED_QUERY),
             retrieve={str(samples.REPOSITORY): own, **(retrieve or {})},
             retrieve_imaging={images.SOURCE: source, **(retrieve_imaging or {})},
         )
+        return responding.actor(community, limits)
 
     def register(self, submission: Submission) -> None:
         """ITI-42."""
@@ -120,8 +122,8 @@ def make_gateway(community: Community) -> Iterator[MakeGateway]:
         each.close()
 
 
-@pytest.fixture
-def responding(make_gateway: MakeGateway) -> Actor:
+@pytest.fixture(name="responding")
+def plain_gateway(make_gateway: MakeGateway) -> Actor:
     """The gateway of the community as it is."""
     return make_gateway()
 

@@ -7,17 +7,17 @@ Source: ITI TF-2 3.38.
 from dataclasses import replace
 from uuid import uuid4
 
+from xdsi.actors.gateway import questions
 from xdsi.model.errors import (
     XDSMissingHomeCommunityId,
     XDSUnknownCommunity,
-    XDSUnknownStoredQuery,
 )
 from xdsi.model.messages import QueryAnswer, QueryRequest
 from xdsi.model.objects import Slot
 from xdsi.model.values import CX, HomeCommunityId
 from xdsi.plug import Call, Handler
-from xdsi.standard.queries import HOME, STORED_QUERIES, Comparison
-from xdsi.wire import ebrim, parameters
+from xdsi.standard.queries import HOME
+from xdsi.wire import parameters, passing
 from xdsi.wire.parameters import ParameterError
 
 _NOBODYS = "2.999"  # the OID of examples, under which nobody is registered
@@ -30,11 +30,8 @@ def find(request: QueryRequest, call: Call, home: HomeCommunityId, query: Handle
     Raises the errors of the registry, and those of a home that is missing or another's. The query
     id is looked at first, then home, then the rest (XC-039).
     """
-    known = STORED_QUERIES.get(request.query_id)
-    if known is None:
-        problem = "no stored query between communities has this id"
-        raise XDSUnknownStoredQuery("AdhocQuery", problem, value=request.query_id, rule="XC-026")
-    given = _home(request)
+    row = questions.row_of(request)
+    given = questions.home_of(request)
     if given not in ("", str(home)):
         raise XDSUnknownCommunity(
             "AdhocQuery/@home",
@@ -42,9 +39,9 @@ def find(request: QueryRequest, call: Call, home: HomeCommunityId, query: Handle
             value=given,
             rule="XC-036",
         )
-    patients = {each.name for each in known.parameters if each.test is Comparison.PATIENT}
+    patients = questions.patients_of(row)
     if not given and not patients:
-        problem = f"required for {known.name}, missing; repeat that of the object it asks for"
+        problem = f"required for {row.name}, missing; repeat that of the object it asks for"
         raise XDSMissingHomeCommunityId("AdhocQuery/@home", problem, rule="XC-037")
     passed_on = tuple(
         _possible(each) if each.name in patients else each
@@ -52,14 +49,7 @@ def find(request: QueryRequest, call: Call, home: HomeCommunityId, query: Handle
         if each.name != HOME
     )
     answer: QueryAnswer = query(replace(request, parameters=passed_on, home=None), call)
-    return replace(answer, objects=ebrim.at_home(answer.objects, home))
-
-
-def _home(request: QueryRequest) -> str:
-    """The home that is asked for, "" for none; some send it as a parameter (XC-010)."""
-    slots = (each.values for each in request.parameters if each.name == HOME)
-    texts = (request.home or "", *next(slots, ()))
-    return next(filter(None, (text.strip("()' \t\r\n") for text in texts)), "")
+    return replace(answer, objects=passing.at_home(answer.objects, home))
 
 
 def _possible(patient: Slot) -> Slot:

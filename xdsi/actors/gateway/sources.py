@@ -1,14 +1,14 @@
-"""Several sources of this community behind one answer.
+"""Several sources behind one answer.
 
 What is asked for goes to its sources at the same time; their answers become one, in which nothing
 is hidden: whatever was asked for comes, or has an error that names it (XC-042). Answers of remote
 sources are not trusted to keep to that.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from xdsi.model.errors import (
     XDSError,
@@ -28,25 +28,64 @@ from xdsi.plug import Handler
 Asked = TypeVar("Asked")
 
 
+class Directory(Protocol):
+    """Who has which document. pool: where several are asked; limit: documents of one request"""
+
+    @property
+    def pool(self) -> Executor: ...
+    @property
+    def limit(self) -> int: ...
+    def source_of(self, document: DocumentRequest, /) -> tuple[Hashable, Handler] | XDSError:
+        """What tells its source from others, and whom to ask; or why nobody can be asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Repositories, or imaging sources, of one community.
-
-    handlers: by repositoryUniqueId; pool: where they are asked when there are several
-    limit: documents of one request
-    """
+    """Repositories, or imaging sources, of one community; handlers: by repositoryUniqueId."""
 
     home: HomeCommunityId
     handlers: Mapping[str, Handler]
     pool: Executor
     limit: int
 
+    def source_of(self, document: DocumentRequest) -> tuple[Hashable, Handler] | XDSError:
+        """XC-038, XC-043."""
+        uid, repository = document.document_unique_id, document.repository_unique_id
+        if document.home is None:
+            return without_home(document)
+        if document.home != str(self.home):
+            return XDSUnknownCommunity(
+                f"{shown(uid)} HomeCommunityId",
+                f"not a community of this gateway, which serves {self.home}",
+                value=document.home,
+                rule="XC-038",
+                location=uid,
+            )
+        if repository not in self.handlers:
+            return XDSUnknownRepositoryId(
+                f"{shown(uid)} RepositoryUniqueId",
+                "none of this community",
+                value=repository,
+                rule="XC-043",
+                location=uid,
+            )
+        return repository, self.handlers[repository]
+
+
+def without_home(document: DocumentRequest) -> XDSError:
+    """Between communities every document is asked for with its home (XC-038, XC-051)."""
+    uid = document.document_unique_id
+    problem = "required, missing; repeat the home of the entry or of the manifest's entry"
+    return XDSMissingHomeCommunityId(
+        f"{shown(uid)} HomeCommunityId", problem, rule="XC-038", location=uid
+    )
+
 
 def gathered(
     wanted: Sequence[Asked],
     document_of: Callable[[Asked], DocumentRequest],
     ask: Callable[[Handler, Sequence[Asked]], RetrieveAnswer],
-    sources: Sources,
+    sources: Directory,
 ) -> RetrieveAnswer:
     """One answer to a request for documents of several sources (XC-041, IMG-133).
 
@@ -62,19 +101,20 @@ def gathered(
             rule="SEC-T-042",
         )
     errors: list[XDSError] = []
-    groups: dict[str, list[Asked]] = {}
+    groups: dict[Hashable, list[Asked]] = {}
+    handlers: dict[Hashable, Handler] = {}
     for each in dict.fromkeys(wanted):
-        document = document_of(each)
-        refusal = _refusal(document, sources)
-        if refusal is not None:
-            errors.append(refusal)
+        source = sources.source_of(document_of(each))
+        if isinstance(source, XDSError):
+            errors.append(source)
         else:
-            groups.setdefault(document.repository_unique_id, []).append(each)
+            key, handlers[key] = source
+            groups.setdefault(key, []).append(each)
 
-    def answer(repository: str) -> RetrieveAnswer:
-        group = groups[repository]
+    def answer(key: Hashable) -> RetrieveAnswer:
+        group = groups[key]
         try:
-            found = ask(sources.handlers[repository], group)
+            found = ask(handlers[key], group)
         except (XDSError, ExceptionGroup) as error:
             found = RetrieveAnswer(errors=_findings(error))
         return _complete([document_of(each) for each in group], found)
@@ -87,33 +127,6 @@ def gathered(
         errors += found.errors
     order = dict.fromkeys(map(document_of, wanted))
     return RetrieveAnswer(tuple(came[each] for each in order if each in came), tuple(errors))
-
-
-def _refusal(document: DocumentRequest, sources: Sources) -> XDSError | None:
-    """Why no source can be asked for a document (XC-038, XC-043)."""
-    uid = document.document_unique_id
-    if document.home is None:
-        problem = "required, missing; repeat the home of the entry or of the manifest's entry"
-        return XDSMissingHomeCommunityId(
-            f"{shown(uid)} HomeCommunityId", problem, rule="XC-038", location=uid
-        )
-    if document.home != str(sources.home):
-        return XDSUnknownCommunity(
-            f"{shown(uid)} HomeCommunityId",
-            f"not a community of this gateway, which serves {sources.home}",
-            value=document.home,
-            rule="XC-038",
-            location=uid,
-        )
-    if document.repository_unique_id not in sources.handlers:
-        return XDSUnknownRepositoryId(
-            f"{shown(uid)} RepositoryUniqueId",
-            "none of this community",
-            value=document.repository_unique_id,
-            rule="XC-043",
-            location=uid,
-        )
-    return None
 
 
 def _findings(error: XDSError | ExceptionGroup[Exception]) -> tuple[XDSError, ...]:
@@ -129,12 +142,14 @@ def _complete(asked: Sequence[DocumentRequest], answer: RetrieveAnswer) -> Retri
 
     What it was not asked is left out. The ids of the request are those of the answer (XC-019).
     """
-    wanted = {each.document_unique_id: each for each in asked}
-    came: dict[str, RetrievedDocument] = {}
+    wanted: dict[str, list[DocumentRequest]] = {}
+    for one in asked:
+        wanted.setdefault(one.document_unique_id, []).append(one)
+    came: dict[DocumentRequest, RetrievedDocument] = {}
     for each in answer.documents:
-        uid = each.request.document_unique_id
-        if uid in wanted:
-            came.setdefault(uid, replace(each, request=wanted[uid]))
+        request = _of_request(each.request, wanted.get(each.request.document_unique_id, ()))
+        if request is not None:
+            came.setdefault(request, replace(each, request=request))
     errors, others, told = list[XDSError](), list[XDSError](), set[str]()
     for error in answer.errors:
         uid = _document(error.location, wanted)
@@ -144,8 +159,18 @@ def _complete(asked: Sequence[DocumentRequest], answer: RetrieveAnswer) -> Retri
         errors.append(_about(error, uid))
         if not error.is_warning:
             told.add(uid)
-    silent = [uid for uid in wanted if uid not in came and uid not in told]
+    missing = (each.document_unique_id for each in asked if each not in came)
+    silent = [uid for uid in missing if uid not in told]
     return RetrieveAnswer(tuple(came.values()), (*errors, *_of_all(others, silent)))
+
+
+def _of_request(
+    answered: DocumentRequest, asked: Sequence[DocumentRequest]
+) -> DocumentRequest | None:
+    """Which one it is that was asked for; some do not repeat the repository as it was sent."""
+    repository = answered.repository_unique_id
+    same = (each for each in asked if each.repository_unique_id == repository)
+    return next(same, asked[0] if len(asked) == 1 else None)
 
 
 def _of_all(errors: Sequence[XDSError], silent: Sequence[str]) -> Iterator[XDSError]:

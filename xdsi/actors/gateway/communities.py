@@ -1,0 +1,102 @@
+"""The communities that consumers of this one ask: this one itself, and its partners.
+
+Source: ITI TF-1 18.2, 18.3.3; TF-2 3.18.4.1.3 (XC-022, XC-053, XC-054, XC-061).
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from xdsi.actors.gateway.health import Health
+from xdsi.actors.gateway.sources import Sources, without_home
+from xdsi.model.community import Partner
+from xdsi.model.errors import XDSError, XDSUnavailableCommunity, XDSUnknownCommunity, shown
+from xdsi.model.messages import DocumentRequest
+from xdsi.model.values import CX, HomeCommunityId
+from xdsi.plug import Call, Handler
+
+# What a patient is called in a community; None: nothing that is known, so that it is not asked.
+# Raises XDSUnavailableCommunity where the community had to be asked for it.
+Identifier = Callable[[CX, Partner, Call], CX | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    """A partner and how it is asked; a service it does not have is None."""
+
+    partner: Partner
+    query: Handler
+    retrieve: Handler | None = None
+    retrieve_imaging: Handler | None = None
+    health: Health = field(init=False)
+
+    def __post_init__(self) -> None:
+        health = Health(self.partner)
+        object.__setattr__(self, "health", health)
+        for name in ("query", "retrieve", "retrieve_imaging"):
+            if (handler := getattr(self, name)) is not None:
+                object.__setattr__(self, name, health.watched(handler))
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """This community.
+
+    query: ITI-18 at its registry
+    retrieve: ITI-43 by repositoryUniqueId; retrieve_imaging: RAD-69 by that of the imaging source
+    """
+
+    home: HomeCommunityId
+    query: Handler
+    retrieve: Mapping[str, Handler]
+    retrieve_imaging: Mapping[str, Handler]
+
+
+@dataclass(frozen=True, slots=True)
+class Communities:
+    """All that can be asked. own: None where what this one has is no part of the answers."""
+
+    own: Own | None
+    partners: tuple[Community, ...]
+
+    @property
+    def by_home(self) -> dict[str, Community]:
+        return {home: each for each in self.partners for home in each.partner.homes}
+
+
+@dataclass(frozen=True, slots=True)
+class Everywhere:
+    """Who has which document, all communities together: a `Directory`.
+
+    own: sources of this community; partners: by home, with the handler of what is retrieved
+    """
+
+    own: Sources | None
+    partners: Mapping[str, tuple[Community, Handler | None]]
+    transaction: str
+    pool: Executor
+    limit: int
+
+    def source_of(self, document: DocumentRequest) -> tuple[Hashable, Handler] | XDSError:
+        """XC-051, XC-052, XC-061, IMG-132."""
+        uid = document.document_unique_id
+        if document.home is None:
+            return without_home(document)
+        if self.own is not None and document.home == str(self.own.home):
+            return self.own.source_of(document)
+        if document.home not in self.partners:
+            return unknown(f"{shown(uid)} HomeCommunityId", document.home, uid)
+        community, handler = self.partners[document.home]
+        if handler is None:
+            partner = community.partner
+            problem = f"{uid} is not to be had: no address for {self.transaction} is configured"
+            return XDSUnavailableCommunity(
+                context=f"{partner.title}: {problem}", location=uid, rule="XC-056"
+            )
+        return community.partner.home, handler
+
+
+def unknown(what: str, home: str, location: str = "") -> XDSUnknownCommunity:
+    """No partner has this home (XC-052)."""
+    problem = "no community that this gateway asks; repeat the home as it was answered"
+    return XDSUnknownCommunity(what, problem, value=home, rule="XC-052", location=location)

@@ -1,0 +1,168 @@
+"""How partners did: whom to leave alone for a while, and what the operator is shown.
+
+A partner that failed several times in a row is not asked until a pause is over; then one request
+tries it again, and all are let through once that is answered. Each process keeps its own figures.
+Source: XC-056, XC-066; threats.md SEC-T-048.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from threading import BoundedSemaphore, Lock
+from time import monotonic, time
+from typing import Any
+
+from xdsi.model.community import Partner
+from xdsi.model.errors import XDSError, XDSUnavailableCommunity
+from xdsi.model.messages import Content, Reader, RetrieveAnswer
+from xdsi.plug import Call, Handler
+
+
+@dataclass(slots=True)
+class Figures:
+    """Of one partner since the process started.
+
+    last_success, last_failure: seconds since 1970, None before the first; problem: of the last one
+    in_a_row: failures since the last success
+    seconds: of all answers together; octets: of documents
+    """
+
+    successes: int = 0
+    failures: int = 0
+    in_a_row: int = 0
+    last_success: float | None = None
+    last_failure: float | None = None
+    problem: str = ""
+    seconds: float = 0.0
+    octets: int = 0
+
+
+@dataclass(slots=True)
+class Health:
+    """Of one partner; any number of threads may use it."""
+
+    partner: Partner
+    clock: Callable[[], float] = monotonic
+    figures: Figures = field(default_factory=Figures)
+    _until: float = 0.0  # nobody is let through before, once it has failed too often
+    _guard: Lock = field(default_factory=Lock)
+    _turns: BoundedSemaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._turns = BoundedSemaphore(self.partner.connections)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it has failed too often to be asked as if nothing were wrong."""
+        return self.figures.in_a_row >= self.partner.failures
+
+    def watched(self, handler: Handler) -> Handler:
+        """The handler of one of its services, within its limits; what it raises names the partner.
+
+        Raises XDSUnavailableCommunity, for whatever is no answer, and the errors of the answer.
+        """
+
+        def ask(request: Any, call: Call) -> Any:
+            with self._turn(call):
+                deadline = min(call.deadline, monotonic() + self.partner.seconds)
+                answer = handler(request, replace(call, deadline=deadline))
+            if isinstance(answer, RetrieveAnswer):
+                documents = (
+                    replace(one, content=Content(one.content.size, _Opener(one.content, self).open))
+                    for one in answer.documents
+                )
+                return replace(answer, documents=tuple(documents))
+            return answer
+
+        return ask
+
+    @contextmanager
+    def _turn(self, call: Call) -> Iterator[None]:
+        """Within it the partner is asked once. Raises XDSUnavailableCommunity."""
+        self._let_through()
+        if not self._turns.acquire(timeout=min(call.remaining, self.partner.seconds)):
+            raise self.unavailable(f"{self.partner.connections} requests wait for it already")
+        started = self.clock()
+        try:
+            yield
+        except XDSUnavailableCommunity as error:
+            self._failed(error.context, call)
+            raise self.unavailable(error.context) from error
+        except (XDSError, ExceptionGroup):
+            self._succeeded(started)  # it answered, if with errors
+            raise
+        else:
+            self._succeeded(started)
+        finally:
+            self._turns.release()
+
+    def unavailable(self, problem: str) -> XDSUnavailableCommunity:
+        """The error that names this partner (XC-056)."""
+        partner = self.partner
+        name = f"{partner.home} ({partner.name})" if partner.name else str(partner.home)
+        return XDSUnavailableCommunity(
+            context=f"{name}: {problem}", location=str(partner.home), rule="XC-056"
+        )
+
+    def _let_through(self) -> None:
+        with self._guard:
+            now = self.clock()
+            if self.is_paused and now < self._until:
+                figures = self.figures
+                raise self.unavailable(
+                    f"not asked, since it failed {figures.in_a_row} times in a row; "
+                    f"the next try is in {self._until - now:.0f} s; {figures.problem}"
+                )
+            if self.is_paused:  # this one tries
+                self._until = now + self.partner.pause_seconds
+
+    def _failed(self, problem: str, call: Call) -> None:
+        if call.cancelled():
+            return  # who asked has gone, which says nothing of the partner
+        with self._guard:
+            figures = self.figures
+            figures.failures += 1
+            figures.in_a_row += 1
+            figures.last_failure, figures.problem = time(), problem
+            self._until = self.clock() + self.partner.pause_seconds
+
+    def _succeeded(self, started: float) -> None:
+        with self._guard:
+            figures = self.figures
+            figures.successes += 1
+            figures.in_a_row = 0
+            figures.last_success = time()
+            figures.seconds += self.clock() - started
+
+    def read(self, count: int) -> None:
+        """Octets of its documents were passed on."""
+        with self._guard:
+            self.figures.octets += count
+
+
+@dataclass(frozen=True, slots=True)
+class _Opener:
+    content: Content
+    health: Health
+
+    def open(self) -> Reader:
+        return _Counted(self.content.open(), self.health)
+
+
+@dataclass(slots=True)
+class _Counted:
+    """A reader whose octets are counted when it is closed."""
+
+    source: Reader
+    health: Health
+    octets: int = 0
+
+    def read(self, n: int, /) -> bytes:
+        block = self.source.read(n)
+        self.octets += len(block)
+        return block
+
+    def close(self) -> None:
+        self.source.close()
+        self.health.read(self.octets)
+        self.octets = 0

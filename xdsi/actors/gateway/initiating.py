@@ -1,0 +1,66 @@
+"""Initiating Gateway and Initiating Imaging Gateway: what consumers here ask of other communities.
+
+XDS Affinity Domain option: ITI-18, ITI-43 and RAD-69, answered for all communities together.
+Source: ITI TF-1 18.2.1; RAD TF-1 29.3 (XC-050, XC-051, IMG-132).
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from xdsi.actors.gateway import iti18, iti39, rad75
+from xdsi.actors.gateway.communities import Communities, Everywhere, Identifier
+from xdsi.actors.gateway.iti18 import Asking
+from xdsi.actors.gateway.sources import Sources
+from xdsi.config import Limits
+from xdsi.model.community import Initiating
+from xdsi.plug import Actor, Route
+from xdsi.standard import transactions
+
+_THREADS = 256  # that wait for partners, at most
+
+
+def actor(
+    communities: Communities,
+    identifier: Identifier,
+    settings: Initiating,
+    limits: Limits,
+    *,
+    close: Callable[[], None] = lambda: None,
+) -> Actor:
+    """The Initiating Gateway actor.
+
+    identifier: what a patient is called in a community
+    close: releases what the handlers hold
+    """
+    # enough for all requests at once, so that a partner that is slow keeps nobody from others
+    most = min(_THREADS, limits.threads * max(len(communities.partners), 1))
+    pool = ThreadPoolExecutor(most, "initiating")
+    own = communities.own
+
+    def everywhere(name: str, transaction: str, limit: int) -> Everywhere:
+        sources = None if own is None else Sources(own.home, getattr(own, name), pool, limit)
+        handlers = {home: (each, getattr(each, name)) for home, each in communities.by_home.items()}
+        return Everywhere(sources, handlers, transaction, pool, limit)
+
+    documents = everywhere("retrieve", "ITI-39", limits.retrieve_documents)
+    images = everywhere("retrieve_imaging", "RAD-75", limits.imaging_documents)
+
+    def end() -> None:
+        pool.shutdown(cancel_futures=True)
+        close()
+
+    return Actor(
+        name="initiating",
+        path="/gateway/initiating",
+        contract="gateway-initiating",
+        routes=(
+            Route(
+                transactions.STORED_QUERY,
+                partial(iti18.find, asking=Asking(communities, identifier, settings, limits, pool)),
+            ),
+            Route(transactions.RETRIEVE, partial(iti39.retrieve, repositories=documents)),
+            Route(transactions.RETRIEVE_IMAGING, partial(rad75.retrieve, images=images)),
+        ),
+        close=end,
+    )

@@ -1,0 +1,243 @@
+"""Registry Stored Query [ITI-18] at an Initiating Gateway: one answer of many communities.
+
+A query by patient goes to this community and to all partners at the same time, each by the
+identifier that it knows the patient by; one by id goes to the community whose home it names. What
+came is passed on as it came. Whoever did not answer is named.
+Source: ITI TF-2 3.18.4.1.3, 3.38.4.1.3 (XC-050 to XC-067).
+"""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass, replace
+from time import monotonic
+
+from xdsi.actors.gateway import questions
+from xdsi.actors.gateway.communities import Communities, Community, Identifier, Own, unknown
+from xdsi.config import Limits
+from xdsi.model.community import Initiating, Partner
+from xdsi.model.errors import (
+    XDSError,
+    XDSMissingHomeCommunityId,
+    XDSTooManyResults,
+    XDSUnknownCommunity,
+    XDSUnknownPatientId,
+    findings,
+    shown,
+)
+from xdsi.model.messages import QueryAnswer, QueryRequest
+from xdsi.model.objects import Fragment
+from xdsi.model.values import CX
+from xdsi.plug import Call, Handler
+from xdsi.standard import urns
+from xdsi.standard.queries import HOME, OBJECT_REF
+from xdsi.wire import parameters, passing
+from xdsi.wire.passing import Answered
+
+# their objects are asked for by others, who must know where (XC-013 to XC-015)
+_WITH_HOME = frozenset(("ExtrinsicObject", "RegistryPackage", "ObjectRef"))
+_NAMED = 10  # objects named in an error at most
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a query needs. pool: where partners are asked"""
+
+    communities: Communities
+    identifier: Identifier
+    settings: Initiating
+    limits: Limits
+    pool: Executor
+
+
+def find(request: QueryRequest, call: Call, asking: Asking) -> QueryAnswer:
+    """What the communities found.
+
+    Raises XDSUnknownStoredQuery, XDSMissingHomeCommunityId, XDSUnknownCommunity (XC-052), errors
+    of the patient's parameter, and XDSTooManyResults above the limit of all answers together.
+    """
+    row, home = questions.row_of(request), questions.home_of(request)
+    request = replace(
+        request,
+        parameters=tuple(each for each in request.parameters if each.name != HOME),
+        home=None,
+    )
+    if patients := questions.patients_of(row):
+        patient = questions.patient_of(request, row)
+        answers = _of_patient(request, call, patient, patients, home, asking)
+    elif not home:
+        problem = f"required for {row.name}, missing; repeat that of the object it asks for"
+        raise XDSMissingHomeCommunityId("AdhocQuery/@home", problem, rule="XC-052")
+    else:
+        answers = [_of_home(request, call, home, asking.communities)]
+    return _bounded(_merged(answers), request, asking.limits)
+
+
+def _of_home(request: QueryRequest, call: Call, home: str, communities: Communities) -> QueryAnswer:
+    """Exactly one community is asked (XC-053)."""
+    own = communities.own
+    if own is not None and home == str(own.home):
+        return _of_own(request, call, own)
+    community = communities.by_home.get(home)
+    if community is None:
+        raise unknown("AdhocQuery/@home", home)
+    return _answered(community, replace(request, home=home), call)
+
+
+def _of_patient(
+    request: QueryRequest,
+    call: Call,
+    patient: str,
+    names: frozenset[str],
+    home: str,
+    asking: Asking,
+) -> list[QueryAnswer]:
+    """The answers of all that are to be asked, this community's first (XC-054)."""
+    own, partners = asking.communities.own, asking.communities.partners
+    wanted = frozenset((home,)) if home else questions.targets_of(request)
+    is_own_wanted = own is not None and (not wanted or str(own.home) in wanted)
+    asked = [each for each in partners if not wanted or not wanted.isdisjoint(each.partner.homes)]
+    if home and not asked and not is_own_wanted:
+        raise unknown("AdhocQuery/@home", home)
+    call = replace(call, deadline=min(call.deadline, monotonic() + asking.settings.seconds))
+
+    def ask(community: Community) -> QueryAnswer:
+        partner = community.partner
+        try:
+            there = _there(patient, partner, call, asking.identifier)
+        except XDSError as error:
+            return QueryAnswer(errors=(error,))
+        if there is None:
+            return QueryAnswer(errors=(_not_asked(partner),))
+        there_asked = replace(
+            request,
+            parameters=tuple(
+                parameters.single(each.name, str(there)) if each.name in names else each
+                for each in request.parameters
+            ),
+            # only those that insist on it are told (XC-035)
+            home=str(partner.home) if "home-with-patient" in partner.quirks else None,
+        )
+        return _answered(community, there_asked, call)
+
+    coming = [asking.pool.submit(ask, each) for each in asked]
+    answers = []
+    if own is not None and is_own_wanted:
+        answers.append(_of_own(request, call, own))
+    wait(coming, call.remaining + 1.0)  # each ends by itself when its time is over
+    return answers + [_came(*each) for each in zip(asked, coming, strict=True)]
+
+
+def _there(patient: str, partner: Partner, call: Call, identifier: Identifier) -> CX | None:
+    """What cannot be an identifier is nobody's anywhere."""
+    cx = CX(patient)
+    return identifier(cx, partner, call) if cx.problem is None else None
+
+
+def _came(community: Community, coming: Future[QueryAnswer]) -> QueryAnswer:
+    if coming.done():
+        return coming.result()
+    coming.cancel()
+    return QueryAnswer(errors=(community.health.unavailable("no answer in time"),))
+
+
+def _not_asked(partner: Partner) -> XDSError:
+    """Nobody is asked for a patient by an identifier of another domain (XC-030)."""
+    error = XDSUnknownPatientId(
+        f"{partner.title}",
+        "was not asked, since no identifier of the patient there is known; "
+        "`xdsi partner patient add` makes one known",
+        rule="XC-030",
+        location=str(partner.home),
+    )
+    error.severity = urns.SEVERITY_WARNING
+    return error
+
+
+def _of_own(request: QueryRequest, call: Call, own: Own) -> QueryAnswer:
+    """What this community has, under its home (XC-024)."""
+    answer = _asked(own.query, request, call)
+    return replace(answer, objects=passing.at_home(answer.objects, own.home))
+
+
+def _asked(query: Handler, request: QueryRequest, call: Call) -> QueryAnswer:
+    """Its answer; errors are listed, those of an unknown patient are no errors here (XC-058)."""
+    try:
+        answer: QueryAnswer = query(request, call)
+    except (XDSError, ExceptionGroup) as error:
+        answer = QueryAnswer(errors=findings(error))
+    errors = tuple(each for each in answer.errors if each.code != XDSUnknownPatientId.code)
+    is_partial = answer.is_partial or all(each.is_warning for each in errors)
+    return replace(answer, errors=errors, is_partial=is_partial)
+
+
+def _answered(community: Community, request: QueryRequest, call: Call) -> QueryAnswer:
+    """What a partner answers, as far as it may answer that."""
+    answer = _asked(community.query, request, call)
+    objects, errors = _checked(answer.objects, community.partner)
+    return replace(answer, objects=objects, errors=(*answer.errors, *errors))
+
+
+def _checked(
+    objects: Iterable[Answered], partner: Partner
+) -> tuple[tuple[Answered, ...], tuple[XDSError, ...]]:
+    """Objects that may be passed on, each once, and what is said of the others (XC-059, XC-060).
+
+    Only a community of the partner may be named as their home: whoever could name another one
+    would answer for it. Ids may be those of another community's objects (XC-067).
+    """
+    kept: dict[tuple[str, str, str], Answered] = {}
+    homeless, strange = list[str](), list[str]()
+    for each in objects:
+        if not isinstance(each, Fragment):  # they are never read here
+            continue
+        head = passing.head(each)
+        home = head.home
+        if "bare-home" in partner.quirks and home and not home.startswith(urns.OID_PREFIX):
+            home = urns.OID_PREFIX + home
+        if "no-home" in partner.quirks:
+            home = home or str(partner.home)
+        if head.kind not in _WITH_HOME and not home:
+            kept.setdefault((head.kind, head.id, ""), each)
+        elif not home:
+            homeless.append(head.id)
+        elif home not in partner.homes:
+            strange.append(head.id)
+        else:
+            moved = each if home == head.home else passing.under(each, home)
+            kept.setdefault((head.kind, head.id, home), moved)
+    errors: list[XDSError] = []
+    where = {"location": str(partner.home)}
+    if homeless:
+        problem = f"answers objects without home, which are left out: {_ids(homeless)}"
+        errors.append(XDSMissingHomeCommunityId(partner.title, problem, rule="XC-059", **where))
+    if strange:
+        problem = f"answers objects of communities that are not its own: {_ids(strange)}"
+        errors.append(XDSUnknownCommunity(partner.title, problem, rule="XC-060", **where))
+    return tuple(kept.values()), tuple(errors)
+
+
+def _ids(ids: Sequence[str]) -> str:
+    text = ", ".join(shown(each, 64) for each in ids[:_NAMED])
+    return text if len(ids) <= _NAMED else f"{text} and {len(ids) - _NAMED} more"
+
+
+def _merged(answers: Sequence[QueryAnswer]) -> QueryAnswer:
+    """All successes and all failures (XC-055, XC-062)."""
+    return QueryAnswer(
+        tuple([one for each in answers for one in each.objects]),
+        tuple([error for each in answers for error in each.errors]),
+        is_partial=any(each.is_partial or each.objects for each in answers),
+    )
+
+
+def _bounded(answer: QueryAnswer, request: QueryRequest, limits: Limits) -> QueryAnswer:
+    is_reference = request.return_type == OBJECT_REF
+    most = limits.ref_results if is_reference else limits.leaf_results
+    if len(answer.objects) > most:
+        raise XDSTooManyResults(
+            "AdhocQuery",
+            f"{len(answer.objects)} objects in all communities, at most {most} are answered; "
+            "ask for less, or one community after the other",
+            rule="XC-066",
+        )
+    return answer
