@@ -218,11 +218,17 @@ _ROWS = (
     Rule("IMG-184", "A picture can be made as asked for.", "Change what the error names.", "DICOM PS3.18-2015 6.4.3"),
     # gateways
     Rule("XC-026", "The query id is one of those that communities ask each other by.", "Check the UUID of AdhocQuery; queries over several patients are none.", "TF-2 3.38.1"),
+    Rule("XC-030", "A community is asked for a patient by an identifier that it knows.", "Make it known with xdsi partner patient, or let the gateway discover it.", "TF-2 3.38.4.1.2.2"),
     Rule("XC-036", "The home of a query is that of a community of this gateway.", "Write home of AdhocQuery as the objects carry it, urn:oid: and an OID, and ask the gateway that answered them.", "TF-2 3.38.4.1.3"),
     Rule("XC-037", "A query without a patient identifier names the community it asks.", "Put the home of the object you ask for on AdhocQuery.", "TF-2 3.38.4.1.3"),
     Rule("XC-038", "Every document is asked for with the home of its community, one of this gateway.", "Repeat the home of the entry, or of the manifest's entry, as HomeCommunityId.", "TF-3 table 4.2.4.1-2"),
     Rule("XC-042", "What is asked of a gateway comes, or has an error.", "Ask again later; tell the operator if it lasts.", "TF-2 3.39.4.1.3"),
     Rule("XC-043", "RepositoryUniqueId names a repository, or an imaging source, of the community.", "Take it from the entry, or from the manifest for images.", "TF-3 table 4.2.4.1-2"),
+    Rule("XC-052", "A query by id names a community that this gateway asks.", "Repeat home, or HomeCommunityId, as it came with the object.", "TF-2 3.18.4.1.3"),
+    Rule("XC-056", "Every community that is asked answers.", "What the others have is there; ask again later, and tell the operator if it lasts.", "TF-2 3.18.4.1.3"),
+    Rule("XC-059", "A community answers every entry, set, folder and reference under its home.", "Tell its operator; the quirk no-home puts up with it.", "TF-2 3.38.4.1.3"),
+    Rule("XC-060", "A community answers only what is its own.", "Tell its operator; further communities of its gateway are configured with it.", "project"),
+    Rule("XC-066", "The answers of all communities together are bounded.", "Ask for less, or one community after the other.", "project"),
     Rule("XC-070", "What lies behind the gateway answers.", "Ask again later; tell the operator if it lasts.", "TF-3 table 4.2.4.1-2"),
     # DICOM files and manifests
     Rule("KOS-007", "A manifest has a series of its own.", "Give it a new Series Instance UID.", "DICOM PS3.3 C.17.6.1"),

@@ -1,0 +1,116 @@
+"""How partners did, and when they are left alone."""
+
+from dataclasses import dataclass, replace
+from threading import Barrier, Event, Thread
+from typing import Any
+
+import pytest
+
+from tests import samples
+from tests.actors.gateway.conftest import CALL, document
+from tests.actors.gateway.partners import NORTH, Scripted, finding, partner, silent
+from tests.repository.reading import everything
+from xdsi.actors.gateway.health import Health
+from xdsi.model.errors import XDSRegistryBusy, XDSUnavailableCommunity
+from xdsi.model.messages import DocumentRequest, QueryAnswer, RetrieveAnswer
+from xdsi.plug import Call
+
+ASKED = DocumentRequest(str(samples.REPOSITORY), "1.2.3", NORTH)
+
+
+@dataclass(slots=True)
+class Clock:
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def refusal(health: Health, handler: Any, call: Call = CALL) -> str:
+    with pytest.raises(XDSUnavailableCommunity) as raised:
+        health.watched(handler)("?", call)
+    return raised.value.context
+
+
+@pytest.mark.proves("XC-056", "XC-066")
+def test_one_that_fails_again_and_again_is_left_alone_for_a_while() -> None:
+    clock, there = Clock(), silent()
+    health = Health(partner(failures=2, pause_seconds=30), clock)
+    for _ in range(2):
+        assert "no answer: refused" in refusal(health, there)
+    clock.now += 29
+    told = refusal(health, there)
+    assert "failed 2 times in a row; the next try is in 1 s" in told and "refused" in told
+    assert len(there.asked) == 2 and health.is_paused
+    clock.now += 1
+    assert "no answer: refused" in refusal(health, there)
+    assert "not asked" in refusal(health, finding())
+    clock.now += 30
+    assert health.watched(finding())("?", CALL) == QueryAnswer()
+    assert not health.is_paused
+    assert health.watched(finding())("?", CALL) == QueryAnswer()
+    figures = health.figures
+    assert (figures.successes, figures.failures, figures.in_a_row) == (2, 3, 0)
+    assert figures.last_success is not None and figures.last_failure is not None
+
+
+def test_while_one_request_tries_it_again_others_wait_for_no_answer() -> None:
+    clock, tried, released = Clock(), Event(), Event()
+    health = Health(partner(failures=1, pause_seconds=30), clock)
+    refusal(health, silent())
+    clock.now += 30
+
+    def slow(request: Any, call: Call) -> QueryAnswer:
+        tried.set()
+        released.wait(20)
+        return QueryAnswer()
+
+    trying = Thread(target=health.watched(slow), args=("?", CALL))
+    trying.start()
+    assert tried.wait(20)
+    try:
+        assert "not asked" in refusal(health, finding())
+    finally:
+        released.set()
+        trying.join(20)
+    assert health.watched(finding())("?", CALL) == QueryAnswer()
+
+
+def test_errors_are_answers_and_a_caller_that_left_says_nothing() -> None:
+    health = Health(partner(failures=1))
+    with pytest.raises(XDSRegistryBusy):
+        health.watched(Scripted(XDSRegistryBusy("x", "y")))("?", CALL)
+    refusal(health, silent(), replace(CALL, cancelled=lambda: True))
+    assert (health.figures.successes, health.figures.failures) == (1, 0)
+
+
+@pytest.mark.proves("XC-066")
+def test_no_more_requests_at_a_time_than_it_takes() -> None:
+    health = Health(partner(connections=2, seconds=0.1))
+    inside, released = Barrier(3), Event()
+
+    def slow(request: Any, call: Call) -> QueryAnswer:
+        inside.wait(20)
+        released.wait(20)
+        return QueryAnswer()
+
+    busy = [Thread(target=health.watched(slow), args=("?", CALL)) for _ in range(2)]
+    for each in busy:
+        each.start()
+    inside.wait(20)
+    try:
+        assert "2 requests wait for it already" in refusal(health, finding())
+    finally:
+        released.set()
+        for each in busy:
+            each.join(20)
+    assert health.watched(finding())("?", CALL) == QueryAnswer()
+    assert health.figures.failures == 0
+
+
+def test_octets_of_its_documents_are_counted() -> None:
+    health = Health(partner())
+    answer = health.watched(Scripted(RetrieveAnswer((document(ASKED, bytes(1000)),))))("?", CALL)
+    assert health.figures.octets == 0
+    assert everything(answer.documents[0].content) == bytes(1000)
+    assert health.figures.octets == 1000
