@@ -31,7 +31,7 @@ SERVICES = MappingProxyType(
         "retrieve": "ITI-39",
         "imaging": "RAD-75",
         "discovery": "ITI-55",
-        "web": "RAD-107",
+        "web": "WADO-RS",
     }
 )
 
