@@ -306,6 +306,8 @@ def test_pieces_of_any_size_and_several_answers_make_one_study(size: int, tmp_pa
     [
         (b"", "no JSON array"),
         (b"<html>", "no JSON array"),
+        (b"[", "ends too early"),
+        (b"[ ", "ends too early"),
         (b'{"00080018": {}}', "no JSON array"),
         (b"[1, 2]", "no JSON array of objects"),
         (b"[{}", "ends too early"),

@@ -24,6 +24,7 @@ from pydicom.pixels import pixel_array
 from tests.wire.pixelfiles import (
     LIMITS,
     PART10,
+    SECONDARY_CAPTURE,
     brought,
     chunks,
     damaged,
@@ -34,6 +35,7 @@ from tests.wire.pixelfiles import (
 )
 from tests.wire.studies import FILES
 from xdsi.standard import dicom
+from xdsi.wire import recoding
 from xdsi.wire.pixels import PixelLimits
 from xdsi.wire.transcoding import CannotTranscode, transcoded
 
@@ -581,3 +583,24 @@ def test_dcmtk_reads_what_is_written(name: str, tmp_path: Path) -> None:
     said = judged("dcmdump", str(tmp_path / "explicit.dcm"))
     assert "=LittleEndianExplicit" in said
     assert not [line for line in said.splitlines() if line.startswith(("W:", "E:"))]
+
+
+def test_many_items_are_put_together_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work grows with the items, not with their square."""
+    item = Dataset()
+    item.SOPClassUID, item.SOPInstanceUID = SECONDARY_CAPTURE, "1.2.3.1.1.1"
+    item.SourceImageSequence = [Dataset() for _ in range(2_000)]
+    for each in item.SourceImageSequence:
+        each.ReferencedSOPInstanceUID = "1.2.3"
+    handled = 0
+    joined = recoding._joined
+
+    def counted(pieces: list[Any]) -> list[Any]:
+        nonlocal handled
+        handled += len(pieces)
+        return joined(pieces)
+
+    monkeypatch.setattr(recoding, "_joined", counted)
+    file = written(item, "1.2.840.10008.1.2")
+    recoding.taken_apart(lambda: io.BytesIO(file), LIMITS).close()
+    assert 2_000 < handled < 20_000

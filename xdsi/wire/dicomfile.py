@@ -241,7 +241,7 @@ def _inflated(content: bytes) -> bytes:
     except zlib.error:
         raise _Malformed("has a deflated data set that cannot be inflated") from None
     if stream.unconsumed_tail:
-        raise _Malformed(f"inflates to more than {_INFLATED_LIMIT} bytes")
+        raise _TooMuch(f"inflates to more than {_INFLATED_LIMIT} bytes")
     return data
 
 
@@ -333,7 +333,7 @@ class _Reader:
                 item.values[tag] = b""
             elif tag in values or tag == dicom.SPECIFIC_CHARACTER_SET:
                 if length > _VALUE_LIMIT:
-                    raise _Malformed(f"has a value of {length} bytes in {_name(tag)}")
+                    raise _TooMuch(f"has a value of {length} bytes in {_name(tag)}")
                 _keep(item, tag, content[start:at])
         if delimited:
             raise self._cut(end, "inside a sequence item")
@@ -345,6 +345,7 @@ class _Reader:
     ) -> tuple[list[object], int]:  # fmt: skip
         """The items of one sequence, made, and the offset behind it."""
         if depth >= self.limits.nesting:
+            # an error, not a limit: no template of a manifest nests like that (KOS-133)
             raise _Malformed(f"nests sequences deeper than {self.limits.nesting}")
         content = self.content
         found: list[object] = []

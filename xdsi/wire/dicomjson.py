@@ -76,10 +76,10 @@ def _objects(chunks: Iterable[bytes], what: str) -> Iterator[Mapping[str, Any]]:
         raise _invalid(what, "is no JSON array")
     mark = source.mark()
     if mark == "]":
-        mark = ""
-    else:
+        return
+    if mark:
         source.back()
-        mark = ","
+    mark = ","
     while mark == ",":
         yield source.object()
         mark = source.mark()

@@ -142,12 +142,10 @@ def frames_of(stored: Stored, number: int) -> tuple[tuple[Span, ...], ...]:
     if len(fragments) < number:
         raise Unreadable(f"has {len(fragments)} fragments for {number} frames")
     extended = stored.values.get(dicom.EXTENDED_OFFSET_TABLE, b"")
-    if extended:
-        width, raw = 8, extended
-    else:
-        width, raw = 4, read(stored.file, table.offset, table.length)
-    if len(raw) != number * width:
+    width, length = (8, len(extended)) if extended else (4, table.length)
+    if length != number * width:
         raise Unreadable(f"has {len(fragments)} fragments for {number} frames and no offset table")
+    raw = extended or read(stored.file, table.offset, table.length)
     offsets = struct.unpack(f"<{number}{'Q' if width == 8 else 'I'}", raw)
     # an offset counts from the first item behind the table
     base = table.offset + table.length

@@ -6,13 +6,13 @@ Source: DICOM PS3.3 C.7.6.3, PS3.5 8, A.4, G (RLE).
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xdsi.standard import dicom
 from xdsi.wire.codestreams import CodeStream, described
-from xdsi.wire.dicomparts import Span, Stored, Unreadable, frames_of
+from xdsi.wire.dicomparts import Span, Stored, Unreadable, frames_of, size_of
 from xdsi.wire.pixels import PixelLimits
 from xdsi.wire.transfersyntax import SYNTAXES
 
@@ -114,7 +114,7 @@ class Frames:
     def __init__(self, stored: Stored, limits: PixelLimits) -> None:
         judge_syntax(stored)
         self.format = format_of(stored, limits)
-        self.stored = stored
+        self.stored, self.limit = stored, limits.frame
         if stored.pixels is None:
             raise Unreadable("has no pixel data")
         self.pixels = stored.pixels
@@ -159,9 +159,10 @@ class Frames:
         return code
 
     def encoded(self, index: int) -> bytes:
-        return b"".join(
-            chunk for each in self.fragments[index] for chunk in self.stored.octets(each)
-        )
+        fragments = self.fragments[index]
+        if size_of(fragments) > self.limit:
+            raise Unreadable(f"has a frame {index + 1} of more than {self.limit} octets")
+        return b"".join(chunk for each in fragments for chunk in self.stored.octets(each))
 
     def _judge_size(self, limits: PixelLimits) -> None:
         decoded = self.format.decoded_bits // 8 * self.format.frames
@@ -182,11 +183,11 @@ class Frames:
         form = self.format
         if form.allocated == 1:
             first = form.bits * index
-            data = self._octets(first // 8, (first + form.bits + 7) // 8)
+            data = b"".join(self.octets(first // 8, (first + form.bits + 7) // 8))
             bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
             return bits[first % 8 :][: form.bits].reshape(form.rows, form.columns)
         size = form.bits // 8
-        data = self._octets(size * index, size * (index + 1))
+        data = b"".join(self.octets(size * index, size * (index + 1)))
         kind = {dicom.FLOAT_PIXEL_DATA: "f", dicom.DOUBLE_FLOAT_PIXEL_DATA: "f"}.get(
             self.pixels.tag, "i" if form.signed else "u"
         )
@@ -202,13 +203,18 @@ class Frames:
             return flat.reshape(3, form.rows, form.columns).transpose(1, 2, 0)
         return flat.reshape(form.rows, form.columns, 3)
 
-    def _octets(self, start: int, end: int) -> bytes:
-        """Of the pixel data as little endian; a word that is to be turned is read whole."""
+    def octets(self, start: int, end: int) -> Iterator[bytes]:
+        """Of pixel data that is not compressed, as little endian, in chunks.
+
+        A word that is to be turned is read whole.
+        """
         span = native_span(self.stored)
         first = start - start % span.width
         last = min(end + -end % span.width, span.length)
-        data = b"".join(self.stored.octets(Span(span.offset + first, last - first, span.width)))
-        return data[start - first : end - first]
+        skip, left = start - first, end - start
+        for chunk in self.stored.octets(Span(span.offset + first, last - first, span.width)):
+            yield (piece := chunk[skip : skip + left])
+            skip, left = 0, left - len(piece)
 
 
 def _in_container(frames: Frames, code: CodeStream, array: "Array") -> "Array":

@@ -180,6 +180,7 @@ class _Reading:
 
     def __init__(self, studies: Iterable[ManifestStudy]) -> None:
         self.studies = studies
+        self.series: dict[str, str] | None = None  # by SOP Instance UID, once it is needed
         self.dialects: dict[str, None] = {}
         self.departures: dict[Remark, None] = {}
 
@@ -188,16 +189,15 @@ class _Reading:
 
     def series_of(self, instances: Iterable[InstanceDescriptor]) -> str:
         """The series in which the reference tree has one of these; "" when it has none."""
-        uids = {each.sop_instance_uid for each in instances}
-        return next(
-            (
-                series.series_instance_uid
+        if self.series is None:
+            self.series = {
+                each.sop_instance_uid: series.series_instance_uid
                 for study in self.studies
                 for series in study.series
-                if any(each.sop_instance_uid in uids for each in series.instances)
-            ),
-            "",
-        )
+                for each in series.instances
+            }
+        found = (self.series.get(each.sop_instance_uid, "") for each in instances)
+        return next(filter(None, found), "")
 
     def meant(self, content: ContentItem) -> Concept | None:
         if content.concept and (name := mado.dialect_of(content.concept.value)):

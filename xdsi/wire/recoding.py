@@ -238,7 +238,7 @@ class _Walk:
         while at < end:
             found, _, length, start = self.head(at, end, code, signed)
             if found == _SEQUENCE_END and delimited:
-                return [*made, struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)], start
+                return _joined([*made, struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)]), start
             if found != _ITEM:
                 raise Unreadable(f"has no item where one must stand in {name_of(tag)}")
             stop = end if length == _UNDEFINED else start + length
@@ -249,10 +249,10 @@ class _Walk:
                 continue
             if length != _UNDEFINED:
                 length = size_of(inner)
-            made = _joined([*made, struct.pack("<HHI", 0xFFFE, 0xE000, length), *inner])
+            made += struct.pack("<HHI", 0xFFFE, 0xE000, length), *inner
         if delimited:
             raise Unreadable(f"ends inside {name_of(tag)}")
-        return made, at
+        return _joined(made), at
 
     def item(
         self, at: int, end: int, code: _Encoding, depth: int, delimited: bool, signed: bool

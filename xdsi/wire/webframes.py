@@ -11,8 +11,8 @@ from typing import BinaryIO
 from xdsi.model.messages import Content
 from xdsi.standard import dicom
 from xdsi.wire.chunks import ChunkReader
-from xdsi.wire.dicomparts import Span, Stored, Unreadable, frames_of, size_of
-from xdsi.wire.frames import Frames, format_of
+from xdsi.wire.dicomparts import LONG_FORM, Stored, Unreadable, frames_of, size_of
+from xdsi.wire.frames import Frames, format_of, native_span
 from xdsi.wire.pixels import PixelLimits
 from xdsi.wire.recoding import taken_apart
 from xdsi.wire.related import Related
@@ -36,7 +36,6 @@ MEDIA_TYPES = MappingProxyType(
         dicom.RLE_LOSSLESS: "image/dicom-rle",
     }
 )
-_LONG_HEAD = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 
 
 class NoSuchFrame(Exception):
@@ -60,7 +59,7 @@ def frames(
     """
     try:
         with closing(taken_apart(open_, limits)) as stored:
-            spans, total = _spans(stored, numbers, limits, syntax)
+            pick, total = _picked(stored, numbers, limits, syntax)
     except Unreadable as why:
         raise CannotTranscode(f"the stored file {why}") from None
     size = total + (0 if around is None else len(numbers) * len(around.head(syntax)))
@@ -69,14 +68,11 @@ def frames(
     def chunks() -> Generator[bytes, None, None]:
         try:
             with closing(taken_apart(open_, limits)) as stored:
-                decoded = None if spans else Frames(stored, limits)
-                for at, number in enumerate(numbers):
+                octets = pick(stored)
+                for number in numbers:
                     if around is not None:
                         yield around.head(syntax)
-                    if decoded is not None:
-                        yield decoded[number - 1].tobytes()
-                    else:
-                        yield from _octets(stored, spans[at])
+                    yield from octets(number)
                 if around is not None:
                     yield around.end
         except Unreadable as why:
@@ -85,35 +81,45 @@ def frames(
     return Content(size, lambda: ChunkReader(chunks()))
 
 
-def _spans(
+Pick = Callable[[Stored], Callable[[int], Iterable[bytes]]]
+
+
+def _picked(
     stored: Stored, numbers: Sequence[int], limits: PixelLimits, syntax: str
-) -> tuple[list[Sequence[Span]], int]:
-    """Where the frames lie, nowhere if they must be decoded; octets of all of them."""
+) -> tuple[Pick, int]:
+    """What gives a frame by its number out of the file opened again; octets of all asked for."""
     form = format_of(stored, limits)
     if beyond := [each for each in numbers if not 0 < each <= form.frames]:
         raise NoSuchFrame(f"frame {beyond[0]} is asked for, and there are {form.frames}")
     assert stored.pixels is not None  # noqa: S101 - they have a format
     if stored.pixels.fragments is None:
-        native = Frames(stored, limits).pixels.span
+        Frames(stored, limits)  # which judges whether they are there
         length, rest = divmod(form.bits, 8)
         if rest and form.frames > 1:
             raise Unreadable("has frames that do not begin with an octet")
         length += bool(rest)
-        spans: list[Sequence[Span]] = [
-            (Span(native.offset + (each - 1) * length, length, native.width),) for each in numbers
-        ]
-    elif syntax == stored.syntax:
+
+        def native(file: Stored) -> Callable[[int], Iterable[bytes]]:
+            held = Frames(file, limits)
+            return lambda number: held.octets((number - 1) * length, number * length)
+
+        return native, length * len(numbers)
+    if syntax == stored.syntax:
         held = frames_of(stored, form.frames)
-        spans = [held[each - 1] for each in numbers]
-    else:
-        Frames(stored, limits)  # which judges whether they can be decoded
-        return [], form.decoded_bits // 8 * len(numbers)
-    return spans, sum(size_of(each) for each in spans)
 
+        def as_stored(file: Stored) -> Callable[[int], Iterable[bytes]]:
+            return lambda number: (
+                chunk for span in held[number - 1] for chunk in file.octets(span)
+            )
 
-def _octets(stored: Stored, spans: Iterable[Span]) -> Generator[bytes, None, None]:
-    for span in spans:
-        yield from stored.octets(span)
+        return as_stored, sum(size_of(held[each - 1]) for each in numbers)
+    Frames(stored, limits)  # which judges whether they can be decoded
+
+    def decoded(file: Stored) -> Callable[[int], Iterable[bytes]]:
+        held = Frames(file, limits)
+        return lambda number: (held[number - 1].tobytes(),)
+
+    return decoded, form.decoded_bits // 8 * len(numbers)
 
 
 def bulk_data(open_: Callable[[], BinaryIO], tag: int, limits: PixelLimits) -> Content | None:
@@ -126,14 +132,14 @@ def bulk_data(open_: Callable[[], BinaryIO], tag: int, limits: PixelLimits) -> C
             if stored.pixels is not None and stored.pixels.tag == tag:
                 if stored.pixels.fragments is not None:
                     raise CannotTranscode("its pixel data is compressed; ask for its frames")
-                size, head = stored.pixels.span.length, 0
+                size, head = native_span(stored).length, 0
             else:
                 found = [each for each in stored.elements if each.tag == tag]
                 if not found:
                     return None
                 first = found[0].pieces[0]
                 octets = first if isinstance(first, bytes) else next(stored.octets(first))
-                head = 12 if octets[4:6] in _LONG_HEAD else 8
+                head = 12 if octets[4:6] in LONG_FORM else 8
                 size = size_of(found[0].pieces) - head
     except Unreadable as why:
         raise OSError(f"the stored file {why}") from None
@@ -142,7 +148,7 @@ def bulk_data(open_: Callable[[], BinaryIO], tag: int, limits: PixelLimits) -> C
         try:
             with closing(taken_apart(open_, limits)) as stored:
                 if not head and stored.pixels is not None:
-                    yield from stored.octets(stored.pixels.span)
+                    yield from stored.octets(native_span(stored))
                     return
                 element = next(each for each in stored.elements if each.tag == tag)
                 skip = head
