@@ -1,57 +1,81 @@
 """Hashing beside the work that brings the bytes, in their order and in bounded memory."""
 
 import hashlib
+from collections import deque
 from concurrent.futures import Executor, Future
+from threading import Condition
 
 # Below this a second thread costs more than it saves (64 KiB hash in 70 µs).
 _WORTH_A_THREAD = 64 << 10
+# Octets that may wait while those before them are hashed: with fewer the hashing thread, which has
+# most to do, waits for the disk and for what comes (bench: iti41-large). Each stream may hold them
+# (SEC-T-041).
+_AHEAD = 2 << 20
 
 
 class Digests:
     """Several hashes of one stream. Fed by one thread at a time.
 
-    At most one chunk is with another thread: more makes no transfer faster, and would be held by
-    each of them (SEC-T-041).
     threads: do the hashing; nothing else in them may wait for it
     """
 
     def __init__(self, threads: Executor, *names: str) -> None:
         self._hashes = tuple(hashlib.new(name, usedforsecurity=False) for name in names)
         self._threads = threads
-        self._handed: bytes | None = None  # until somebody begins with it
-        self._running: Future[None] | None = None
+        self._waiting: deque[bytes] = deque()
+        self._size = 0  # of what waits or is being hashed
+        self._changed = Condition()
+        self._turn: Future[None] | None = None  # of a thread, until it has hashed all that waited
 
     def update(self, data: bytes) -> None:
-        """The next octets. Waits while those before them are hashed."""
-        self.settle()
-        if len(data) < _WORTH_A_THREAD:
+        """The next octets. Waits while too many of those before them are not hashed."""
+        with self._changed:
+            is_waiting = self._turn is not None or len(data) >= _WORTH_A_THREAD
+            if is_waiting:
+                self._waiting.append(data)
+                self._size += len(data)
+                self._turn = self._turn or self._threads.submit(self._run)
+        if is_waiting:
+            self._wait(_AHEAD)
+        else:
             self._add(data)
-            return
-        self._handed = data
-        self._running = self._threads.submit(self._run)
-
-    def relieve(self) -> None:
-        """Hash here what no thread has begun: then all are busy with other streams."""
-        if self._running is not None and self._running.cancel():
-            self._running = None
-            self._run()
 
     def settle(self) -> None:
         """Wait until all octets so far are hashed."""
-        self.relieve()
-        if self._running is not None:
-            self._running.result()
-            self._running = None
+        self._wait(0)
 
     def hex(self) -> tuple[str, ...]:
         """The hashes of all octets so far, lower-case, in the order of their names."""
         self.settle()
         return tuple(each.hexdigest() for each in self._hashes)
 
+    def _wait(self, most: int) -> None:
+        """Until no more than that waits. What no thread has begun with is hashed here then: all
+        are busy with other streams.
+        """
+        with self._changed:
+            if self._size <= most:
+                return
+            turn = self._turn
+        if turn is not None and turn.cancel():
+            self._run()
+        with self._changed:
+            self._changed.wait_for(lambda: self._size <= most)
+
     def _run(self) -> None:
-        data, self._handed = self._handed, None
-        assert data is not None  # noqa: S101 - handed over once, run once
-        self._add(data)
+        """A turn: all that waits, and what comes meanwhile."""
+        while (data := self._next()) is not None:
+            self._add(data)
+            with self._changed:
+                self._size -= len(data)
+                self._changed.notify()
+
+    def _next(self) -> bytes | None:
+        with self._changed:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._turn = None
+            return None
 
     def _add(self, data: bytes) -> None:
         for each in self._hashes:

@@ -104,7 +104,6 @@ class IncomingDocument:
         try:
             self._digests.update(data)
             disk.write_all(self._area.disk, self._fd, data)
-            self._digests.relieve()
         except OSError as error:
             self.discard()
             raise disk.failure(error, "writing") from error

@@ -14,9 +14,9 @@ from tests.actors.imaging.conftest import CALL
 from tests.actors.imaging.folder import FolderArchive
 from tests.actors.imaging.samples import Ask, everything, request
 from xdsi.actors.imaging import rad69
-from xdsi.actors.imaging.failing import PAUSE, Failing
 from xdsi.actors.imaging.source import Source
 from xdsi.config import Limits
+from xdsi.files.failing import PAUSE, Failing
 from xdsi.model.errors import (
     XDSDocumentUniqueIdError,
     XDSError,

@@ -2,7 +2,7 @@
 
 The answer is a plan; the instances stream after it. What can be known beforehand is: that an
 instance is there, in the series and study named, and that it can be sent in a transfer syntax asked
-for. One that fails later cuts the answer and is remembered (`xdsi.actors.imaging.failing`).
+for. One that fails later cuts the answer and is remembered (`xdsi.files.failing`).
 """
 
 from collections.abc import Collection

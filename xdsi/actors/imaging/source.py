@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from xdsi.actors.imaging.failing import Failing
 from xdsi.config import Limits
+from xdsi.files.failing import Failing
 from xdsi.model.errors import (
     InvalidDocumentContent,
     XDSDocumentUniqueIdError,

@@ -1,6 +1,6 @@
-"""Instances that failed while they were sent.
+"""Documents that failed while they were sent.
 
-The status of an answer leaves before its instances do. One that fails then ends the transfer with
+The status of an answer leaves before its documents do. One that fails then ends the transfer with
 a cut, and is kept back for a while: the same request, repeated, gets an error for it and all
 others. Each process remembers its own.
 """
@@ -15,12 +15,12 @@ from xdsi.model.errors import shown
 from xdsi.model.messages import Content, Reader
 from xdsi.plug import ArchiveError
 
-_log = logging.getLogger("xdsi.imaging")
+_log = logging.getLogger("xdsi.files")
 
 PAUSE = 60.0  # seconds
 _MOST = 10_000  # remembered at a time; the oldest go first
 
-Key = tuple[str, str]  # SOP Instance UID and the transfer syntax it was sent in
+Key = tuple[str, ...]  # its id, and what else tells it from others
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Failing:
         return self._until.get(key, 0.0) > self.clock()
 
     def note(self, key: Key, error: Exception) -> None:
-        """Keep an instance back from now on."""
-        _log.error("instance %s: %s; not delivered", shown(key[0]), error)
+        """Keep a document back from now on."""
+        _log.error("%s: %s; not delivered", shown(key[0]), error)
         with self._guard:
             self._until.pop(key, None)
             while len(self._until) >= _MOST:
