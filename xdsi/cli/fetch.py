@@ -31,7 +31,11 @@ def run(args: argparse.Namespace) -> int:
     if args.into.exists() and not args.into.is_dir():
         raise ConfigurationError(f"--into: {args.into} is a file; give the name of a folder")
     if args.study or args.manifest:
+        if args.document:
+            raise ConfigurationError("--document: names a document, not images; leave it out")
         return fetch_images.run(args)
+    if given := fetch_images.given(args):
+        raise ConfigurationError(f"{given}: of which images? Add --study or --manifest")
     if args.patient is None:
         raise ConfigurationError("--patient: whose documents? (or --study, --manifest for images)")
     with partners.consumer(args) as consumer:

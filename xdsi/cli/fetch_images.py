@@ -39,8 +39,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "images", "the images of a study, by its manifest [RAD-69]; run again, it resumes"
     )
-    group.add_argument("--study", type=options.oid, metavar="UID", help="Study Instance UID")
-    group.add_argument(
+    which = group.add_mutually_exclusive_group()
+    which.add_argument("--study", type=options.oid, metavar="UID", help="Study Instance UID")
+    which.add_argument(
         "--manifest", type=Path, metavar="FILE", help="a manifest at hand; no patient is needed"
     )
     partners.add_sources(group)
@@ -70,6 +71,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"requests at a time ({_STREAMS})",
     )
+
+
+def given(args: argparse.Namespace) -> str:
+    """The first option of these that chooses among images; "" without one."""
+    options = ("list", "series", "key_images", "syntax", "imaging")
+    return next((f"--{each.replace('_', '-')}" for each in options if getattr(args, each)), "")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -147,7 +154,9 @@ def _fetched(
 ) -> Iterator[Fetched | Missing]:
     wanted = _wanted(found, args.series)
     if args.key_images:
-        notes = [each for each in wanted if each.sop_class_uid == dicom.KEY_OBJECT_SELECTION]
+        # a note lies in a series of its own, whichever series its images are of
+        every = _wanted(found)
+        notes = [each for each in every if each.sop_class_uid == dicom.KEY_OBJECT_SELECTION]
         yield from _asked(consumer, notes, args)
         wanted = _wanted(found, args.series, _noted(notes, args.into) or [""])
     yield from _asked(consumer, wanted, args)

@@ -248,10 +248,12 @@ def _parts(wanted: Sequence[Wanted], streams: int) -> Iterator[Sequence[Wanted]]
     size = max(_LEAST, min(_MOST, -(-len(wanted) // (streams * _EACH))))
     for group in sources.values():
         part: list[Wanted] = []
+        octets = 0
         for each in group:
             part.append(each)
-            if len(part) == size or estimate(part) >= _MOST_OCTETS:
+            octets += estimate((each,))
+            if len(part) == size or octets >= _MOST_OCTETS:
                 yield part
-                part = []
+                part, octets = [], 0
         if part:
             yield part

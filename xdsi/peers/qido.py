@@ -110,14 +110,15 @@ def study_states(web: Web, since: date, call: Call) -> Iterator[StudyState]:
     """How the studies since that date stand, as far as a search tells: by their numbers of series
     and instances. Raises ArchiveError.
     """
-    seen = 0
-    while True:
-        query = f"/studies?StudyDate={since:%Y%m%d}-&{_COUNTED}&limit={_STUDIES}&offset={seen}"
-        page = 0
+    seen: set[str] = set()
+    while len(seen) < _MOST:
+        before = len(seen)
+        query = f"/studies?StudyDate={since:%Y%m%d}-&{_COUNTED}&limit={_STUDIES}&offset={before}"
         try:
             for item in dicomjson.items(_body(web, query, call), _STUDY, what="what it answers"):
-                page += 1
-                if is_uid(uid := item.uid(dicom.STUDY_INSTANCE_UID)):
+                uid = item.uid(dicom.STUDY_INSTANCE_UID)
+                if is_uid(uid) and uid not in seen:
+                    seen.add(uid)
                     counts = (
                         item.text(dicom.NUMBER_OF_STUDY_RELATED_SERIES),
                         item.text(dicom.NUMBER_OF_STUDY_RELATED_INSTANCES),
@@ -127,9 +128,8 @@ def study_states(web: Web, since: date, call: Call) -> Iterator[StudyState]:
             return
         except InvalidDocumentContent as error:
             raise ArchiveError(error.context) from error
-        seen += page
-        # a service that knows no offset tells the same again
-        if page < _STUDIES or seen >= _MOST:
+        # some give less at a time than is asked for, and one that knows no offset the same again
+        if len(seen) == before:
             return
 
 
