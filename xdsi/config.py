@@ -259,6 +259,8 @@ class Gateway:
     registry: `local`, or the address of a remote registry for ITI-18
     repositories, imaging: `OID=URL` of those beyond [repository] and [imaging]
     ca, certificate, key: PEM files for connections to these
+    relay: documents of remote ones go on while they come (`stream`), or are fetched first
+        (`spool`); `auto` streams where one of them alone is asked
     spool, spool_bytes: where documents of remote ones wait until they are passed on, and how many
         octets at most, in each process
     initiating: the subsection [gateway.initiating]; without it nobody here can ask
@@ -274,6 +276,7 @@ class Gateway:
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
+    relay: Literal["auto", "stream", "spool"] = "auto"
     spool: Path = Path("spool")
     spool_bytes: int = 8 * GIB
     initiating: Initiating | None = None

@@ -2,17 +2,20 @@
 
 import ssl
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Literal
 
 import requests
 
 from xdsi.actors.gateway import initiating, responding
 from xdsi.actors.gateway.communities import Communities, Community, Identifier, Own
+from xdsi.actors.gateway.sources import Relayed, Source
 from xdsi.config import Config, ConfigurationError, Gateway
 from xdsi.model.community import Partner
 from xdsi.model.discovery import Discovery
 from xdsi.model.errors import XDSRegistryError, XDSRepositoryError, XDSUnavailableCommunity
 from xdsi.model.values import HomeCommunityId, is_address, is_oid
-from xdsi.peers.caller import Caller, Pace
+from xdsi.peers.caller import Caller, Pace, Relaying
 from xdsi.peers.session import Tls, open_session
 from xdsi.peers.spool import Spool
 from xdsi.plug import UNREAD_QUERY, Actor, Handler
@@ -45,12 +48,13 @@ def actors(
     session = open_session(Tls(section.ca, section.certificate, section.key))
     spool = _spool(section)
 
-    def at(row: Transaction, address: str) -> Caller:
+    def at(row: Transaction, address: str, relay: Relaying | None = None) -> Caller:
         return Caller(
             row,
             address,
             session,
             spool=spool,
+            relay=relay,
             limits=config.limits,
             # never that the community is not available, which is for those that ask it (XC-057)
             unavailable=(XDSRepositoryError if row.is_mtom else XDSRegistryError, "XC-070"),
@@ -58,9 +62,12 @@ def actors(
             codec=UNREAD_QUERY if row is STORED_QUERY else None,
         )
 
-    def sources(row: Transaction, given: Sequence[str], own: str | None) -> dict[str, Handler]:
-        found: dict[str, Handler] = {} if own is None else {own: local(row)}
-        return found | {oid: at(row, url) for oid, url in map(_pair, given)}
+    def sources(row: Transaction, given: Sequence[str], own: str | None) -> dict[str, Source]:
+        found: dict[str, Source] = {} if own is None else {own: local(row)}
+        for oid, url in map(_pair, given):
+            assert spool is not None  # noqa: S101 - there is one where sources are elsewhere
+            found[oid] = _relayed(partial(at, row, url), section.relay, spool)
+        return found
 
     def close() -> None:
         session.close()
@@ -76,7 +83,7 @@ def actors(
         retrieve_imaging=sources(RETRIEVE_IMAGING, section.imaging, _own(config, "imaging")),
     )
     made = (responding.actor(own, config.limits, discover=discover, close=close),)
-    if (settings := section.initiating) is None:
+    if (settings := section.initiating) is None or spool is None:
         return made
     partners = Partners(config, section, spool)
     communities = Communities(
@@ -91,7 +98,7 @@ def actors(
 class Partners:
     """How the partners of a gateway are asked; spool: for their documents."""
 
-    def __init__(self, config: Config, section: Gateway, spool: Spool | None) -> None:
+    def __init__(self, config: Config, section: Gateway, spool: Spool) -> None:
         self._limits, self._section, self._spool = config.limits, section, spool
         self._sessions: dict[Tls, requests.Session] = {}
 
@@ -99,21 +106,25 @@ class Partners:
         return Community(
             partner,
             query=self._at(CROSS_GATEWAY_QUERY, partner, partner.query),
-            retrieve=self._handler(CROSS_GATEWAY_RETRIEVE, partner, "retrieve"),
-            retrieve_imaging=self._handler(CROSS_GATEWAY_RETRIEVE_IMAGING, partner, "imaging"),
+            retrieve=self._source(CROSS_GATEWAY_RETRIEVE, partner, "retrieve"),
+            retrieve_imaging=self._source(CROSS_GATEWAY_RETRIEVE_IMAGING, partner, "imaging"),
         )
 
-    def _handler(self, row: Transaction, partner: Partner, service: str) -> Handler | None:
-        address = partner.address(service)
-        return None if address is None else self._at(row, partner, address)
+    def _source(self, row: Transaction, partner: Partner, service: str) -> Source | None:
+        if (address := partner.address(service)) is None:
+            return None
+        return _relayed(partial(self._at, row, partner, address), partner.relay, self._spool)
 
-    def _at(self, row: Transaction, partner: Partner, address: str) -> Caller:
+    def _at(
+        self, row: Transaction, partner: Partner, address: str, relay: Relaying | None = None
+    ) -> Caller:
         return Caller(
             row,
             address,
             self.session(partner),
             pace=Pace(connect=min(5.0, partner.seconds), pause=partner.seconds),
             spool=self._spool,
+            relay=relay,
             limits=self._limits,
             unavailable=(XDSUnavailableCommunity, "XC-056"),
             codec=UNREAD_QUERY if row is CROSS_GATEWAY_QUERY else None,
@@ -142,6 +153,17 @@ class Partners:
     def close(self) -> None:
         for session in self._sessions.values():
             session.close()
+
+
+def _relayed(
+    at: Callable[[Relaying], Handler], relay: Literal["auto", "stream", "spool"], spool: Spool
+) -> Relayed:
+    """A source elsewhere, whose documents are passed on as that says."""
+    streamed, fetched = at(Relaying(spool.room)), at(Relaying(spool.room, is_fetched=True))
+    return Relayed(
+        alone=fetched if relay == "spool" else streamed,
+        beside=streamed if relay == "stream" else fetched,
+    )
 
 
 def _discovery(config: Config) -> Discovery | None:

@@ -14,7 +14,7 @@ from xdsi.cli import options, partners, screen
 from xdsi.client import NoAnswer
 from xdsi.config import ConfigurationError, Limits
 from xdsi.model.errors import SoapFault
-from xdsi.peers.incoming import Incoming, xml_limits
+from xdsi.peers.incoming import Incoming, Kept, xml_limits
 from xdsi.peers.session import Patience, open_session, post
 from xdsi.plug import CODECS
 from xdsi.server.record import Recorded, load, message
@@ -103,14 +103,16 @@ def seen(http: int, headers: Mapping[str, str], body: bytes) -> Seen:
     try:
         incoming = Incoming(
             media.media_type(headers.get("Content-Type", "")),
-            None,
+            Kept(None),
             limits,
             documents=max(limits.retrieve_documents, limits.imaging_documents),
             may_hold_documents=True,
         )
         incoming.feed(body)
-        text, _ = incoming.close()
-        root = safexml.parse(text, charset=incoming.charset, limits=xml_limits(limits))
+        incoming.close()
+        root = safexml.parse(
+            incoming.envelope or b"", charset=incoming.charset, limits=xml_limits(limits)
+        )
         envelope = soap.read_response(root)
     except ReceivedFault as fault:
         return Seen(http, "Fault", (str(fault),))

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from http import HTTPStatus
 from math import inf
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -19,13 +19,21 @@ import urllib3.exceptions
 from zeep.plugins import Plugin
 
 from xdsi.config import Limits
-from xdsi.model.errors import SoapFault, XDSError, XDSRegistryNotAvailable, shown
+from xdsi.model.errors import (
+    SoapFault,
+    XDSError,
+    XDSRegistryNotAvailable,
+    XDSRepositoryError,
+    shown,
+)
 from xdsi.model.imaging import ImagingRequest, RenderedRequest
-from xdsi.model.messages import RetrieveRequest
+from xdsi.model.messages import RetrieveAnswer, RetrieveRequest
 from xdsi.peers import outgoing
 from xdsi.peers.binding import Binding, bind
 from xdsi.peers.errors import BrokenAnswer, Faulted, PeerError, Unreachable, is_stale, reason
-from xdsi.peers.incoming import Incoming, xml_limits
+from xdsi.peers.incoming import Incoming, Kept, Sink, xml_limits
+from xdsi.peers.relay import Arrived, Relay
+from xdsi.peers.scratch import Room
 from xdsi.peers.session import Patience, post
 from xdsi.plug import CODECS, Call, Codec, Staging
 from xdsi.standard import namespaces as ns
@@ -33,7 +41,8 @@ from xdsi.standard import transactions, urns
 from xdsi.standard.namespaces import tag
 from xdsi.standard.transactions import HL7_V3, Transaction
 from xdsi.wire import media, safexml, soap
-from xdsi.wire.media import UnsupportedMediaType
+from xdsi.wire.body import Parts
+from xdsi.wire.media import MediaType, Packaging, UnsupportedMediaType, packaging
 from xdsi.wire.soap import ReceivedFault
 
 CHUNK = 256 * 1024  # bytes taken from the answer at once
@@ -75,6 +84,14 @@ class Pace:
     pause: float = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Relaying:
+    """How documents are passed on. is_fetched: they are put on disk first; room: for that"""
+
+    room: Room
+    is_fetched: bool = False
+
+
 class Caller:
     """One transaction at one partner.
 
@@ -82,6 +99,8 @@ class Caller:
     address: http or https URL from the configuration, without user and query
     session: from `open_session`, shared by all callers of the same TLS settings
     spool: where received documents go; without it they are thrown away
+    relay: documents are passed on while they come, or fetched first as far as there is room; then
+        one that does not come is an error of the answer, not of the call
     unavailable: error raised instead of any PeerError, and its rule; default from `UNAVAILABLE`
     codec: instead of that of the transaction
     plugins: zeep plugins, which see the envelope's head and the answer's envelope
@@ -95,6 +114,7 @@ class Caller:
         *,
         pace: Pace = Pace(),
         spool: Staging | None = None,
+        relay: Relaying | None = None,
         limits: Limits = Limits(),
         unavailable: Unavailable | None = None,
         codec: Codec | None = None,
@@ -103,7 +123,8 @@ class Caller:
         url = urlsplit(address)
         if url.scheme not in ("http", "https") or not url.hostname or url.username is not None:
             raise ValueError(f"{address} is no http or https address of a partner")
-        self.transaction, self.pace, self.spool, self.limits = transaction, pace, spool, limits
+        self.transaction, self.pace, self.limits = transaction, pace, limits
+        self.spool, self.relay = spool, relay
         self.unavailable = unavailable or UNAVAILABLE.get(transaction.id)
         self._codec = codec or CODECS[transaction.id]
         self._binding: Binding = bind(transaction.operation, address, session, plugins)
@@ -148,20 +169,24 @@ class Caller:
             raise Unreachable(self.address, reason(error)) from error
         except outgoing.SourceFailed as error:
             raise OSError(f"a document cannot be sent: {error}") from error
-        with closing(response):
+        try:
             try:
-                incoming = self._incoming(response, request)
-                try:
-                    return self._receive(response, incoming, patience, message_id)
-                except BaseException:
-                    incoming.discard()
-                    raise
-            except SoapFault as error:
-                raise BrokenAnswer(self.address, error.reason) from error
-            except ReceivedFault as error:
-                raise Faulted(self.address, error) from error
-            except urllib3.exceptions.HTTPError as error:
-                raise Unreachable(self.address, f"cut off, {reason(error)}") from error
+                kind = self._media_type(response)
+                if self.relay is not None and packaging(kind) is Packaging.MTOM:
+                    return self._passed_on(
+                        self.relay, response, kind, request, patience, message_id
+                    )
+                with closing(response):
+                    return self._received(response, kind, request, patience, message_id)
+            except BaseException:
+                response.close()
+                raise
+        except SoapFault as error:
+            raise BrokenAnswer(self.address, error.reason) from error
+        except ReceivedFault as error:
+            raise Faulted(self.address, error) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise Unreachable(self.address, f"cut off, {reason(error)}") from error
 
     def _patience(self, call: Call) -> Patience:
         """Simple SOAP ends with the call; documents may take long as long as they move."""
@@ -198,39 +223,99 @@ class Caller:
         data = outgoing.outgoing(packed.pieces, patience)
         return post(binding.session, self.address, data, headers, patience, self.pace.connect)
 
-    def _incoming(self, response: requests.Response, request: Any) -> Incoming:
+    def _media_type(self, response: requests.Response) -> MediaType:
+        """That of the answer, if it can be one."""
         status, given = response.status_code, response.headers.get("Content-Type", "")
         if 300 <= status < 400:
             raise BrokenAnswer(self.address, f"HTTP {status}; redirects are never followed")
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise BrokenAnswer(self.address, "a packed answer, though none was asked for")
         try:
-            return Incoming(
-                media.media_type(given),
-                self.spool,
-                self.limits,
-                documents=self._documents(request),
-                may_hold_documents=self.transaction.is_mtom,
-            )
+            kind = media.media_type(given)
+            packaging(kind)
         except UnsupportedMediaType:
-            kind = f"{shown(given, 80)}" if given else "no Content-Type"
+            text = f"{shown(given, 80)}" if given else "no Content-Type"
             raise BrokenAnswer(
                 self.address,
-                f"HTTP {status} with {kind}, not a SOAP 1.2 answer; is the address right?",
+                f"HTTP {status} with {text}, not a SOAP 1.2 answer; is the address right?",
             ) from None
+        return kind
 
-    def _receive(
+    def _incoming(self, kind: MediaType, sink: Sink, request: Any) -> Incoming:
+        return Incoming(
+            kind,
+            sink,
+            self.limits,
+            documents=self._documents(request),
+            may_hold_documents=self.transaction.is_mtom,
+        )
+
+    def _received(
         self,
         response: requests.Response,
-        incoming: Incoming,
+        kind: MediaType,
+        request: Any,
         patience: Patience,
         message_id: str,
     ) -> Any:
-        if self.transaction.is_mtom:
-            patience.moving()
-        for chunk in response.raw.stream(CHUNK, decode_content=False):
-            incoming.feed(chunk)
-        text, parts = incoming.close()
+        """The answer once all of it is here."""
+        kept = Kept(self.spool)
+        try:
+            incoming = self._incoming(kind, kept, request)
+            if self.transaction.is_mtom:
+                patience.moving()
+            for chunk in response.raw.stream(CHUNK, decode_content=False):
+                incoming.feed(chunk)
+            incoming.close()
+            return self._answer(response, incoming, kept.parts, message_id)
+        except BaseException:
+            kept.discard()
+            raise
+
+    def _passed_on(
+        self,
+        relaying: Relaying,
+        response: requests.Response,
+        kind: MediaType,
+        request: Any,
+        patience: Patience,
+        message_id: str,
+    ) -> Any:
+        """The answer once its envelope is here; its documents come when they are read."""
+        arrived = Arrived(relaying.room)
+        incoming = self._incoming(kind, arrived, request)
+        relay = Relay(response, incoming, arrived, patience)
+        patience.moving()
+        relay.until(lambda: incoming.envelope is not None)
+        if relaying.is_fetched:
+            relay.fetch()
+        # each part may have come or not; only their contents are taken, which need no size
+        answer = self._answer(response, incoming, cast(Parts, relay), message_id)
+        if relay.is_over and isinstance(answer, RetrieveAnswer):
+            return self._without_lost(answer, relay.failure)
+        return answer
+
+    def _without_lost(self, answer: RetrieveAnswer, failure: str) -> RetrieveAnswer:
+        """What came as a whole, and an error for each that did not (IMG-140)."""
+        kind, rule = self.unavailable or (XDSRepositoryError, "XC-070")
+        errors = (
+            kind(
+                shown(uid),
+                f"the answer broke off before it came: {failure}" if failure else "it did not come",
+                rule=rule,
+                location=uid,
+            )
+            for each in answer.documents
+            if each.content.size is None
+            for uid in (each.request.document_unique_id,)
+        )
+        whole = tuple(each for each in answer.documents if each.content.size is not None)
+        return RetrieveAnswer(whole, (*answer.errors, *errors))
+
+    def _answer(
+        self, response: requests.Response, incoming: Incoming, parts: Parts, message_id: str
+    ) -> Any:
+        text = incoming.envelope or b""
         root = safexml.parse(text, charset=incoming.charset, limits=xml_limits(self.limits))
         envelope = soap.read_response(self._binding.ingress(root, response.headers))
         if response.status_code != HTTPStatus.OK:

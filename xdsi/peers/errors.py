@@ -67,6 +67,8 @@ def reason(error: BaseException) -> str:
                 return text
             case urllib3.exceptions.IncompleteRead() | IncompleteRead():
                 return "the answer ended early"
+            case urllib3.exceptions.ProtocolError() if "prematurely" in str(inner):
+                return "the answer ended early"
             case HTTPException():
                 return f"it does not speak HTTP ({type(inner).__name__})"
     return type(error).__name__

@@ -1,17 +1,17 @@
 """Answers of partners: read as they come, as untrusted as any request (SEC-T-167).
 
-The envelope is collected up to its limit, documents go to the spool: the attached ones and those
-that stand as base64 in the envelope alike.
+The envelope is collected up to its limit, documents go to a sink: the attached ones and those that
+stand as base64 in the envelope alike.
 """
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from xdsi.config import Limits
 from xdsi.model.errors import SoapFault
 from xdsi.model.messages import Staged
 from xdsi.plug import Staging, StagingFile
 from xdsi.wire import inline, mime
-from xdsi.wire.body import Parts
 from xdsi.wire.media import MediaType, Packaging, media_type, packaging
 from xdsi.wire.safexml import XmlLimits
 
@@ -28,11 +28,59 @@ def xml_limits(limits: Limits) -> XmlLimits:
     )
 
 
+class Sink(Protocol):
+    """What becomes of the documents of an answer: each begins, is written, ends."""
+
+    def begin(self, content_id: str | None, /) -> None: ...
+    def write(self, data: bytes, /) -> None: ...
+    def end(self) -> None: ...
+
+
+class Kept:
+    """Documents that wait in a spool until the answer is there; without one they are thrown away.
+
+    parts: by Content-ID
+    """
+
+    def __init__(self, spool: Staging | None) -> None:
+        self.parts: dict[str, Staged] = {}
+        self._spool = spool
+        self._nameless: list[Staged] = []  # no xop:Include can name them (RET-064)
+        self._file: StagingFile | None = None
+        self._id: str | None = None
+
+    def begin(self, content_id: str | None, /) -> None:
+        self._id = content_id
+        self._file = None if self._spool is None else self._spool.create()
+
+    def write(self, data: bytes, /) -> None:
+        if self._file is not None:
+            self._file.write(data)
+
+    def end(self) -> None:
+        file, self._file = self._file, None
+        if file is None:
+            return
+        staged = file.finish()
+        if self._id is None:
+            self._nameless.append(staged)
+        else:
+            self.parts[self._id] = staged
+
+    def discard(self) -> None:
+        """Remove every document received so far."""
+        if self._file is not None:
+            self._file.discard()
+            self._file = None
+        if self._spool is not None:
+            self._spool.discard((*self.parts.values(), *self._nameless))
+
+
 class Incoming:
     """One answer while it is received; of no use after an exception but for `discard`.
 
     content_type: parsed header of the answer; anything but SOAP raises UnsupportedMediaType
-    spool: where documents go; None: they are counted against the limits and thrown away
+    sink: where documents go
     documents: most documents there may be
     may_hold_documents: the envelope may hold inline documents, so it is searched for them
     All methods raise SoapFault for what breaks a rule or a limit, and what the spool raises.
@@ -41,24 +89,21 @@ class Incoming:
     def __init__(
         self,
         content_type: MediaType,
-        spool: Staging | None,
+        sink: Sink,
         limits: Limits,
         *,
         documents: int,
         may_hold_documents: bool,
     ) -> None:
         self.charset = content_type.charset
-        self._spool, self._limits, self._documents = spool, limits, documents
+        self._sink, self._limits, self._documents = sink, limits, documents
         self._envelope = bytearray()
         self._inline = (
             inline.InlineDocuments(xml_limits(limits), documents=documents)
             if may_hold_documents
             else None
         )
-        self._inline_id = ""  # Content-ID of the inline document that is being received
-        self._parts: dict[str, Staged] = {}
-        self._nameless: list[Staged] = []
-        self._file: StagingFile | None = None
+        self._has_envelope = False
         self._size = self._total = self._count = 0
         self._scanner: mime.Scanner | None = None
         self._part: mime.PartStart | None = None
@@ -78,29 +123,35 @@ class Incoming:
         for event in self._scanner.feed(data):
             self._mime(event)
 
-    def close(self) -> tuple[bytes, Parts]:
-        """The envelope and the documents by Content-ID, once everything has arrived."""
+    def close(self) -> None:
+        """Everything has arrived."""
         if self._scanner is not None:
             for event in self._scanner.close():
                 self._mime(event)
-        if self._inline is not None:
-            self._take(self._inline.close())
-        return bytes(self._envelope), self._parts
+        self._end_envelope()
 
-    def discard(self) -> None:
-        """Remove every document received so far."""
-        if self._file is not None:
-            self._file.discard()
-            self._file = None
-        if self._spool is not None:
-            self._spool.discard((*self._parts.values(), *self._nameless))
+    @property
+    def is_multipart(self) -> bool:
+        """Documents follow the envelope as parts."""
+        return self._scanner is not None
+
+    @property
+    def envelope(self) -> bytes | None:
+        """Without its inline documents; None until it is there as a whole."""
+        return bytes(self._envelope) if self._has_envelope else None
+
+    def _end_envelope(self) -> None:
+        if not self._has_envelope:
+            self._has_envelope = True
+            if self._inline is not None:
+                self._take(self._inline.close())
 
     def _mime(self, event: mime.Event) -> None:
         match event:
             case mime.PartStart():
                 self._part = event
                 if not event.is_root:
-                    self._begin()
+                    self._begin(event.content_id)
                 elif event.content_type is not None:
                     self.charset = media_type(event.content_type).charset
             case mime.PartData(data):
@@ -110,7 +161,9 @@ class Incoming:
                     self._content(bytes(data))
             case mime.PartEnd():
                 if self._part is not None and not self._part.is_root:
-                    self._end(self._part.content_id)
+                    self._sink.end()
+                else:
+                    self._end_envelope()
                 self._part = None
 
     def _root(self, data: bytes) -> None:
@@ -125,23 +178,22 @@ class Incoming:
                 case inline.Kept(data):
                     self._keep(data)
                 case inline.DocumentStart(content_id):
-                    self._inline_id = content_id
-                    self._begin()
+                    self._begin(content_id)
                 case inline.DocumentData(data):
                     self._content(data)
                 case inline.DocumentEnd():
-                    self._end(self._inline_id)
+                    self._sink.end()
 
     def _keep(self, data: bytes) -> None:
         if len(self._envelope) + len(data) > self._limits.envelope:
             raise SoapFault("Sender", f"the envelope is above {self._limits.envelope} bytes")
         self._envelope += data
 
-    def _begin(self) -> None:
+    def _begin(self, content_id: str | None) -> None:
         self._count, self._size = self._count + 1, 0
         if self._count > self._documents:
             raise SoapFault("Sender", f"more than the {self._documents} documents asked for")
-        self._file = None if self._spool is None else self._spool.create()
+        self._sink.begin(content_id)
 
     def _content(self, data: bytes) -> None:
         self._size += len(data)
@@ -152,15 +204,4 @@ class Incoming:
         ):
             if size > limit:
                 raise SoapFault("Sender", f"{what} above {limit} bytes")
-        if self._file is not None:
-            self._file.write(data)
-
-    def _end(self, content_id: str | None) -> None:
-        file, self._file = self._file, None
-        if file is None:
-            return
-        staged = file.finish()
-        if content_id is None:
-            self._nameless.append(staged)  # no xop:Include can name it (RET-064)
-        else:
-            self._parts[content_id] = staged
+        self._sink.write(data)

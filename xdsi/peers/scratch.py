@@ -4,7 +4,7 @@ import io
 import os
 from dataclasses import dataclass, field
 from tempfile import mkstemp
-from threading import Lock
+from threading import RLock
 from typing import BinaryIO
 
 
@@ -14,11 +14,16 @@ class NoRoom(OSError):
 
 @dataclass(slots=True)
 class Room:
-    """How much all scratch files of an owner may hold together. limit: octets"""
+    """How much all scratch files of an owner may hold together, in octets, and where they lie.
+
+    folder: None: where temporary files go
+    """
 
     limit: int
+    folder: str | None = None
     taken: int = 0
-    _lock: Lock = field(default_factory=Lock)
+    # a file may be found forgotten while room is taken for another
+    _lock: RLock = field(default_factory=RLock)
 
     def take(self, size: int) -> None:
         """Reserve. Raises NoRoom."""
@@ -41,7 +46,7 @@ class Scratch(io.FileIO):
     def __init__(self, room: Room) -> None:
         self._room, self._size = room, 0
         try:
-            handle, name = mkstemp(prefix="xdsi-")
+            handle, name = mkstemp(prefix="xdsi-", dir=room.folder)
         except OSError as error:
             raise NoRoom(f"no temporary file can be made: {error.strerror}") from error
         os.unlink(name)

@@ -6,6 +6,7 @@ Source: SEC-001 to SEC-012, SEC-T-032, SEC-T-048, SEC-T-166; design.md section 4
 """
 
 import io
+import select
 import ssl
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -23,6 +24,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 BUFFER = 64 * 1024  # bytes taken from a socket at once
+LOOK_UP = 0.5  # seconds after which a caller that has gone is noticed
 IDLE = 4.0  # seconds; servers close idle connections after 5 and more
 
 
@@ -112,15 +114,30 @@ class _Patient(io.RawIOBase):
 
     def __init__(self, raw: io.RawIOBase, sock: Any) -> None:
         self._raw, self._sock, self._patience = raw, sock, _current.get()
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
+        self._wait()
         self._sock.settimeout(self._patience.seconds())
         count: int | None = self._raw.readinto(buffer)
         self._patience.moved(count)
         return count
+
+    def _wait(self) -> None:
+        """Until something is there, looking up now and then whether anybody still waits for it.
+
+        Not by the socket's own time-out: after one of these it cannot be read any more.
+        """
+        is_there = getattr(self._sock, "pending", int)()  # what TLS has decrypted already
+        until = monotonic() + self._patience.seconds()
+        while not is_there:
+            if (left := until - monotonic()) <= 0:
+                raise TimeoutError("timed out")
+            is_there = self._poll.poll(min(left, self._patience.seconds(), LOOK_UP) * 1000)
 
     def close(self) -> None:
         self._raw.close()

@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
-from threading import RLock
 from weakref import finalize
 
 from xdsi.model.errors import XDSRepositoryOutOfResources
 from xdsi.model.messages import Reader, Staged
+from xdsi.peers.scratch import NoRoom, Room
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -79,13 +79,13 @@ class Spool:
 
     parent: where the folder is made; None: where temporary files go
     limit: octets of all documents in it together
+    room: the same for documents without a name
     Any number of threads may use it.
     """
 
     def __init__(self, parent: Path | None = None, limit: int = 8 << 30) -> None:
         self._folder = TemporaryDirectory(prefix="xdsi-spool-", dir=parent)
-        self._limit, self._taken = limit, 0
-        self._lock = RLock()  # a document may be found forgotten while room is taken for another
+        self.room = Room(limit, self._folder.name)
 
     @property
     def folder(self) -> str:
@@ -106,19 +106,18 @@ class Spool:
 
     def take(self, size: int) -> None:
         """Reserve room. Raises XDSRepositoryOutOfResources."""
-        with self._lock:
-            if self._taken + size > self._limit:
-                raise XDSRepositoryOutOfResources(
-                    "spool", f"more than {self._limit} bytes of received documents; ask for fewer"
-                )
-            self._taken += size
+        try:
+            self.room.take(size)
+        except NoRoom as error:
+            raise XDSRepositoryOutOfResources(
+                "spool", f"more than {self.room.limit} bytes of received documents; ask for fewer"
+            ) from error
 
     def remove(self, name: str, size: int) -> None:
         """Give back a document's room. Never raises."""
         with suppress(OSError):
             os.unlink(name)
-            with self._lock:
-                self._taken -= size
+            self.room.give(size)
 
     def close(self) -> None:
         self._folder.cleanup()

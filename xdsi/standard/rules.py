@@ -229,6 +229,7 @@ _ROWS = (
     Rule("XC-059", "A community answers every entry, set, folder and reference under its home.", "Tell its operator; the quirk no-home puts up with it.", "TF-2 3.38.4.1.3"),
     Rule("XC-060", "A community answers only what is its own.", "Tell its operator; further communities of its gateway are configured with it.", "project"),
     Rule("XC-066", "The answers of all communities together are bounded.", "Ask for less, or one community after the other.", "project"),
+    Rule("XC-068", "What is passed on while it comes comes to its end.", "Ask again in a minute; what else was asked for comes now.", "project"),
     Rule("XC-070", "What lies behind the gateway answers.", "Ask again later; tell the operator if it lasts.", "TF-3 table 4.2.4.1-2"),
     # DICOM files and manifests
     Rule("KOS-007", "A manifest has a series of its own.", "Give it a new Series Instance UID.", "DICOM PS3.3 C.17.6.1"),

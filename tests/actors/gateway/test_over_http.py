@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -20,13 +21,15 @@ from tests.actors.gateway.conftest import HOME
 from tests.actors.imaging.studies import new_uid, study
 from tests.cli.conftest import program
 from tests.node import Node, free_port, fresh_patient, init, serving, wait_for
-from tests.peers.stub import Line, Stub
+from tests.peers.stub import Line, Stub, envelope, multipart
+from tests.peers.test_caller import include, retrieved
 from tests.repository.reading import everything
 from tests.server import dialect
 from xdsi.model.imaging import ImagingRequest, InstanceRequest
 from xdsi.model.messages import Content, Document, DocumentRequest, QueryRequest, RetrieveRequest
 from xdsi.model.objects import ObjectRef
 from xdsi.peers.caller import Caller
+from xdsi.peers.errors import Unreachable
 from xdsi.peers.session import open_session
 from xdsi.peers.spool import Spool
 from xdsi.plug import Call
@@ -37,6 +40,7 @@ from xdsi.standard.transactions import (
     CROSS_GATEWAY_RETRIEVE,
     CROSS_GATEWAY_RETRIEVE_IMAGING,
     PROVIDE_AND_REGISTER,
+    RETRIEVE,
     Transaction,
 )
 from xdsi.wire import query as wire
@@ -48,6 +52,7 @@ CONTENTS = (b"An invented report.\n", os.urandom(3 << 20))
 EXPLICIT = "1.2.840.10008.1.2.1"
 DEAD = "1.2.3.4.5.1666"  # of a repository and of an imaging source, where nobody answers
 ENDLESS = "1.2.3.4.5.1667"
+BREAKING = "1.2.3.4.5.1668"
 MIB = 1 << 20
 
 
@@ -61,22 +66,39 @@ def near(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 
 
 class Endless:
-    """A repository whose one document never ends. asked, left: whether that has happened"""
+    """A repository whose one document never ends. left: whether who asked has gone"""
 
     def __init__(self) -> None:
-        self.asked, self.left = Event(), Event()
+        self.left = Event()
 
     def __call__(self, line: Line) -> None:
         while line.receive(keep=False) is not None:
-            self.asked.set()
-            kind = 'multipart/related; type="application/xop+xml"; boundary=b'
+            root = envelope(RETRIEVE, retrieved(include("1@x")))
+            body, kind = multipart(root, ("1@x", b"@begun@"))
             try:
-                line.send(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n--b\r\n".encode())
-                line.send(b"Content-Type: application/xop+xml\r\n\r\n<x/>\r\n--b\r\n\r\n")
+                line.send(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode())
+                line.send(body[: body.index(b"@begun@") + 7])
                 while not self.left.wait(0.05):
                     line.send(bytes(1000))
             except OSError:
                 self.left.set()
+
+
+class Breaking:
+    """A repository that never gets to the end of its second document."""
+
+    def __call__(self, line: Line) -> None:
+        request = line.receive()
+        assert request is not None
+        numbers = re.findall(rb"DocumentUniqueId>2\.25\.(\d)<", request.body)
+        cids = [f"{number.decode()}@x" for number in numbers]
+        root = envelope(RETRIEVE, retrieved(*map(include, cids)))
+        for place, number in enumerate(numbers, 1):  # the ids that were asked for
+            root = root.replace(b"2.25.%d<" % place, b"2.25.#%s<" % number)
+        body, kind = multipart(root.replace(b"#", b""), *((cid, bytes(MIB)) for cid in cids))
+        if "2@x" in cids:
+            body = body[: body.index(b"<2@x>") + 1000]
+        line.send(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode() + body)
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +110,9 @@ def endless() -> Endless:
 def far(near: Node, endless: Endless, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     config = tmp_path_factory.mktemp("far") / "xdsi.toml"
     dead = f"http://127.0.0.1:{free_port()}"
-    with Stub(endless) as stub:
+    with Stub(endless) as stub, Stub(Breaking()) as breaking:
         repositories = {near.repository_id: f"{near.base}/repository", DEAD: dead}
-        repositories[ENDLESS] = stub.address
+        repositories |= {ENDLESS: stub.address, BREAKING: breaking.address}
         images = {source_id(near): f"{near.base}/imaging", DEAD: dead}
         config.write_text(
             f"""[server]
@@ -283,16 +305,30 @@ def test_what_is_relayed_is_held_on_disk_and_not_kept(far: Node, near: Node) -> 
     assert wait_for(lambda: not any(folder.iterdir()))
 
 
-@pytest.mark.proves("XC-048")
+@pytest.mark.proves("XC-068", "SEC-T-029", "XC-042")
+def test_what_broke_off_is_kept_back_and_all_others_come(far: Node, near: Node) -> None:
+    asked = RetrieveRequest(tuple(wanted(near, f"2.25.{n}", BREAKING) for n in (1, 2, 3)))
+    with pytest.raises(Unreachable, match="ended early"):
+        ask(far, CROSS_GATEWAY_RETRIEVE, asked)
+    answer, got = ask(far, CROSS_GATEWAY_RETRIEVE, asked)
+    assert [each.request.document_unique_id for each in answer.documents] == ["2.25.1", "2.25.3"]
+    assert got == [bytes(MIB)] * 2
+    (error,) = answer.errors
+    assert (error.code, error.location) == ("XDSRepositoryError", f"{HOME} 2.25.2")
+    assert "[XC-068]" in error.context
+
+
+@pytest.mark.proves("XC-048", "XC-068")
 def test_who_goes_away_is_not_fetched_for(far: Node, near: Node, endless: Endless) -> None:
-    asked = (wanted(near, "1.2.3", ENDLESS),)
+    asked = (wanted(near, "2.25.1", ENDLESS),)
     (body,) = retrieve.retrieve_to_xml(RetrieveRequest(asked))
     assert isinstance(body, bytes)
-    envelope = dialect.envelope(body.decode(), CROSS_GATEWAY_RETRIEVE.action)
-    message = dialect.multipart(dialect.root(envelope))
+    text = dialect.envelope(body.decode(), CROSS_GATEWAY_RETRIEVE.action)
+    message = dialect.multipart(dialect.root(text))
     with dialect.Connection(far.base) as connection:
         connection.send(dialect.request("/gateway/responding", message, dialect.mtom_type()))
-        assert endless.asked.wait(20)
+        while b"@begun@" not in connection.buffer:  # out long before the last octet is in
+            assert connection._more()
         assert not endless.left.wait(0.5)  # it is not given up before
     assert endless.left.wait(20)
     (folder,) = (far.config.parent / "spool").iterdir()

@@ -8,7 +8,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from xdsi.actors.gateway.health import Health
-from xdsi.actors.gateway.sources import Sources, without_home
+from xdsi.actors.gateway.sources import Relayed, Source, Sources, without_home
+from xdsi.files.failing import Failing
 from xdsi.model.community import Partner
 from xdsi.model.errors import XDSError, XDSUnavailableCommunity, XDSUnknownCommunity, shown
 from xdsi.model.messages import DocumentRequest
@@ -26,15 +27,19 @@ class Community:
 
     partner: Partner
     query: Handler
-    retrieve: Handler | None = None
-    retrieve_imaging: Handler | None = None
+    retrieve: Source | None = None
+    retrieve_imaging: Source | None = None
     health: Health = field(init=False)
 
     def __post_init__(self) -> None:
         health = Health(self.partner)
         object.__setattr__(self, "health", health)
         for name in ("query", "retrieve", "retrieve_imaging"):
-            if (handler := getattr(self, name)) is not None:
+            handler = getattr(self, name)
+            if isinstance(handler, Relayed):
+                watched = Relayed(health.watched(handler.alone), health.watched(handler.beside))
+                object.__setattr__(self, name, watched)
+            elif handler is not None:
                 object.__setattr__(self, name, health.watched(handler))
 
 
@@ -48,8 +53,8 @@ class Own:
 
     home: HomeCommunityId
     query: Handler
-    retrieve: Mapping[str, Handler]
-    retrieve_imaging: Mapping[str, Handler]
+    retrieve: Mapping[str, Source]
+    retrieve_imaging: Mapping[str, Source]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +77,13 @@ class Everywhere:
     """
 
     own: Sources | None
-    partners: Mapping[str, tuple[Community, Handler | None]]
+    partners: Mapping[str, tuple[Community, Source | None]]
     transaction: str
     pool: Executor
     limit: int
+    failing: Failing = field(default_factory=Failing)
 
-    def source_of(self, document: DocumentRequest) -> tuple[Hashable, Handler] | XDSError:
+    def source_of(self, document: DocumentRequest) -> tuple[Hashable, Source] | XDSError:
         """XC-051, XC-052, XC-061, IMG-132."""
         uid = document.document_unique_id
         if document.home is None:

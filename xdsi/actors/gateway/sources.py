@@ -7,9 +7,10 @@ sources are not trusted to keep to that.
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
+from xdsi.files.failing import Failing, Key
 from xdsi.model.errors import (
     XDSError,
     XDSMissingHomeCommunityId,
@@ -17,7 +18,7 @@ from xdsi.model.errors import (
     XDSTooManyResults,
     XDSUnknownCommunity,
     XDSUnknownRepositoryId,
-    leaves,
+    findings,
     relocated,
     shown,
 )
@@ -28,14 +29,36 @@ from xdsi.plug import Handler
 Asked = TypeVar("Asked")
 
 
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """A source elsewhere, whose documents are passed on.
+
+    alone: where no other source is asked: they may go on while they come
+    beside: where others are asked as well: what fails must be known before the answer begins, and
+        none may wait on its line until all others have been sent
+    """
+
+    alone: Handler
+    beside: Handler
+
+
+Source = Handler | Relayed
+
+
 class Directory(Protocol):
-    """Who has which document. pool: where several are asked; limit: documents of one request"""
+    """Who has which document.
+
+    pool: where several are asked; limit: documents of one request
+    failing: documents that broke off lately
+    """
 
     @property
     def pool(self) -> Executor: ...
     @property
     def limit(self) -> int: ...
-    def source_of(self, document: DocumentRequest, /) -> tuple[Hashable, Handler] | XDSError:
+    @property
+    def failing(self) -> Failing: ...
+    def source_of(self, document: DocumentRequest, /) -> tuple[Hashable, Source] | XDSError:
         """What tells its source from others, and whom to ask; or why nobody can be asked."""
 
 
@@ -44,11 +67,12 @@ class Sources:
     """Repositories, or imaging sources, of one community; handlers: by repositoryUniqueId."""
 
     home: HomeCommunityId
-    handlers: Mapping[str, Handler]
+    handlers: Mapping[str, Source]
     pool: Executor
     limit: int
+    failing: Failing = field(default_factory=Failing)
 
-    def source_of(self, document: DocumentRequest) -> tuple[Hashable, Handler] | XDSError:
+    def source_of(self, document: DocumentRequest) -> tuple[Hashable, Source] | XDSError:
         """XC-038, XC-043."""
         uid, repository = document.document_unique_id, document.repository_unique_id
         if document.home is None:
@@ -91,7 +115,8 @@ def gathered(
 
     wanted: in the order asked, duplicates as sent
     ask: one source for what it is asked
-    Documents come in the order asked, each once. Locations of errors are the ids of documents.
+    Documents come source by source, each in the order of its answer: so they can be passed on as
+    they come. Locations of errors are the ids of documents.
     Raises XDSTooManyResults above the limit.
     """
     if len(wanted) > sources.limit:
@@ -102,39 +127,47 @@ def gathered(
         )
     errors: list[XDSError] = []
     groups: dict[Hashable, list[Asked]] = {}
-    handlers: dict[Hashable, Handler] = {}
+    handlers: dict[Hashable, Source] = {}
     for each in dict.fromkeys(wanted):
-        source = sources.source_of(document_of(each))
+        document = document_of(each)
+        source = sources.source_of(document)
         if isinstance(source, XDSError):
             errors.append(source)
+        elif _key(document) in sources.failing:
+            errors.append(_broke_off(document))
         else:
             key, handlers[key] = source
             groups.setdefault(key, []).append(each)
 
     def answer(key: Hashable) -> RetrieveAnswer:
-        group = groups[key]
+        group, source = groups[key], handlers[key]
+        if isinstance(source, Relayed):
+            source = source.alone if len(groups) == 1 else source.beside
         try:
-            found = ask(handlers[key], group)
+            found = ask(source, group)
         except (XDSError, ExceptionGroup) as error:
-            found = RetrieveAnswer(errors=_findings(error))
+            found = RetrieveAnswer(errors=findings(error))
         return _complete([document_of(each) for each in group], found)
 
     # one source is asked in this thread: that is the common case, and costs no other
     answers = map(answer, groups) if len(groups) < 2 else sources.pool.map(answer, groups)
-    came: dict[DocumentRequest, RetrievedDocument] = {}
+    came: list[RetrievedDocument] = []
     for found in answers:
-        came |= {one.request: one for one in found.documents}
+        came += found.documents
         errors += found.errors
-    order = dict.fromkeys(map(document_of, wanted))
-    return RetrieveAnswer(tuple(came[each] for each in order if each in came), tuple(errors))
+    watch = sources.failing.watched
+    documents = (replace(one, content=watch(one.content, _key(one.request))) for one in came)
+    return RetrieveAnswer(tuple(documents), tuple(errors))
 
 
-def _findings(error: XDSError | ExceptionGroup[Exception]) -> tuple[XDSError, ...]:
-    """The errors a source raised. Raises what else is among them."""
-    found = tuple(each for each in leaves(error) if isinstance(each, XDSError))
-    if len(found) < sum(1 for _ in leaves(error)):
-        raise error
-    return found
+def _key(document: DocumentRequest) -> Key:
+    return document.document_unique_id, document.repository_unique_id, document.home or ""
+
+
+def _broke_off(document: DocumentRequest) -> XDSError:
+    uid = document.document_unique_id
+    problem = "its source broke off while it was sent; it is asked for again in a minute"
+    return XDSRepositoryError(shown(uid), problem, rule="XC-068", location=uid)
 
 
 def _complete(asked: Sequence[DocumentRequest], answer: RetrieveAnswer) -> RetrieveAnswer:
