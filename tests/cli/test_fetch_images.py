@@ -175,11 +175,27 @@ def test_key_images_come_with_their_note(
     assert said.code == 0, said.err
     assert held(tmp_path).keys() == {key, str(note.SOPInstanceUID)}
 
+    # the series limits the images, not where notes of them lie
+    of_key = next(uid for uid in study.series if key in study.of(uid))
+    said = call(
+        *("fetch", "--manifest", manifest, "--key-images", "--series", of_key),
+        *("--into", tmp_path / "one" / "into", "--config", real_node.config),
+    )
+    assert said.code == 0, said.err
+    assert held(tmp_path / "one").keys() == {key, str(note.SOPInstanceUID)}
 
+
+NOBODY = "NOBODY^^^&2.999.7&ISO"
 USAGE: list[tuple[str, tuple[str, ...], str]] = [
     ("no patient", ("--study", "1.2.3"), "--study: needs --patient"),
     ("neither", (), "--patient: whose documents?"),
     ("streams", ("--study", "1.2.3", "--streams", "0"), "expected 1 or more"),
+    ("both", ("--study", "1.2.3", "--manifest", "x"), "not allowed with argument --study"),
+    ("document", ("--study", "1.2.3", "--document", "1.2"), "--document: names a document"),
+    ("list of nothing", ("--patient", NOBODY, "--list"), "--list: of which images?"),
+    ("series of nothing", ("--patient", NOBODY, "--series", "1.2"), "--series: of which"),
+    ("notes of nothing", ("--patient", NOBODY, "--key-images"), "--key-images: of which"),
+    ("syntax of nothing", ("--patient", NOBODY, "--syntax", "1.2"), "--syntax: of which"),
     ("source without OID", ("--imaging", "http://localhost/i"), "needs the Retrieve Location UID"),
 ]
 
