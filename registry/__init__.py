@@ -6,7 +6,20 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from registry import iti8, iti18, iti42, iti44, iti51, iti55, iti57, iti61, iti62, iti92, valuesets
+from registry import (
+    discovery,
+    iti8,
+    iti18,
+    iti42,
+    iti44,
+    iti51,
+    iti55,
+    iti57,
+    iti61,
+    iti62,
+    iti92,
+    valuesets,
+)
 from registry.codes import Codes
 from registry.identity import Authorities
 from registry.iti18 import Policy
@@ -73,7 +86,7 @@ def actor(settings: config.Registry, limits: Limits, engine: Engine) -> Actor:
     devices = frozenset(settings.feed_devices)
     feed = partial(iti44.receive, units=units, authorities=authorities, devices=devices)
 
-    discovery = partial(iti55.find, units=units, settings=settings.discovery)
+    discover = partial(iti55.find, units=units, settings=settings.discovery)
 
     def ready() -> tuple[str, ...]:
         try:
@@ -97,9 +110,10 @@ def actor(settings: config.Registry, limits: Limits, engine: Engine) -> Actor:
                 if option not in settings.without
             ),
             *(Route(each, feed) for each in PATIENT_FEED if settings.feed_v3),
-            *((Route(PATIENT_DISCOVERY, discovery),) if settings.discovery.match != "off" else ()),
+            *((Route(PATIENT_DISCOVERY, discover),) if settings.discovery.match != "off" else ()),
         ),
         feed=None if settings.feed_port is None else Feed(receive, settings.feed_senders),
+        demographics=partial(discovery.told, units=units),
         ready=ready,
         close=close,
     )

@@ -9,11 +9,12 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, select
 
-from registry.identity import TOLD, issued
+from registry.identity import TOLD
 from registry.matching import Candidate
-from registry.schema import PatientState, demographics, other_id, patient
+from registry.schema import PatientState, comparable, demographics, other_id, patient
 from registry.unit import BATCH, Unit
-from xdsi.model.identity import Demographics
+from xdsi.model.identity import Demographics, issued
+from xdsi.model.values import CX
 from xdsi.units import Listing, Units, among
 
 _COLUMNS = (patient.c.id, patient.c.cx, *(demographics.c[name] for name in TOLD))
@@ -66,17 +67,20 @@ def known_as(units: Units[Unit], ids: Collection[str]) -> list[Candidate]:
 
 
 def _candidates(rows: Sequence[tuple[Any, ...]]) -> list[Candidate]:
-    return [Candidate(number, issued(cx), Demographics(*told)) for number, cx, *told in rows]
+    return [Candidate(number, issued(CX(cx)), Demographics(*told)) for number, cx, *told in rows]
 
 
 def _with_ids(units: Units[Unit], found: Sequence[Candidate]) -> list[Candidate]:
-    ids: dict[int, list[str]] = {}
+    ids: dict[int, list[CX]] = {}
     numbers = [each.number for each in found]
     for at in range(0, len(numbers), BATCH):
         for number, cx in _rows(units, OTHER_IDS, numbers[at : at + BATCH]):
-            ids.setdefault(number, []).append(cx)
+            ids.setdefault(number, []).append(CX(cx))
     return [
-        replace(each, told=replace(each.told, other_ids=tuple(map(issued, ids[each.number]))))
+        replace(
+            each,
+            told=replace(each.told, other_ids=tuple(map(issued, ids[each.number]))),
+        )
         if each.number in ids
         else each
         for each in found
@@ -90,3 +94,9 @@ def _rows(
         return []
     statement, given = listing.of(values, units.engine.dialect)
     return units.fetch(statement, {**given, **more})
+
+
+def told(patient: CX, units: Units[Unit]) -> Demographics | None:
+    """What the feed told of a patient of this domain; None for one that it does not know."""
+    found = _candidates(_rows(units, KNOWN_AS, (comparable(str(patient)),)))
+    return found[0].told if found else None

@@ -7,7 +7,6 @@ Source: ITI TF-2 3.8.4.1.4, 3.8.4.2.4, 3.44.4.1.4, 3.44.4.2.4 (PIF-001 to PIF-00
 PIF-040).
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
@@ -17,7 +16,7 @@ from registry.schema import PatientState, comparable, demographics, object_, oth
 from registry.unit import StoredPatient, Unit
 from xdsi import config
 from xdsi.model.errors import XDSError, XDSRegistryError, XDSUnknownPatientId, refuse
-from xdsi.model.identity import Act, Demographics, IdentityEvent
+from xdsi.model.identity import Act, Demographics, IdentityEvent, cx_of, cx_with
 from xdsi.model.manifest import IssuedId
 from xdsi.model.values import CX
 from xdsi.units import Units
@@ -50,7 +49,7 @@ class Authorities:
         oid = self._oid(given)
         if oid is None or (self.oids and oid not in self.oids):
             return None
-        cx = _cx(given.value, oid)
+        cx = cx_with(given.value, oid)
         if (problem := cx.problem) is not None:
             raise XDSUnknownPatientId("patient", problem, value=str(cx), rule="PIF-004")
         if len(str(cx)) > LONGEST:
@@ -238,27 +237,8 @@ def _kept(text: str | None) -> str | None:
 
 def universal(given: IssuedId) -> str | None:
     """An identifier that means the same everywhere, as CX."""
-    cx = _cx(given.value, given.issuer_uid)
-    is_universal = given.issuer_type == "ISO" and cx.problem is None and len(str(cx)) <= LONGEST
-    return comparable(str(cx)) if is_universal else None
-
-
-def issued(cx: str) -> IssuedId:
-    """An identifier as feeds and discovery have it, of one as it is kept."""
-    value = CX(cx)
-    return IssuedId(
-        _ESCAPED.sub(lambda found: _SIGNS[found[1]], value.id), "", value.authority, "ISO"
-    )
-
-
-# delimiters inside an id, as metadata has them (TF-3 4.2.3.1.7)
-_SIGNS = dict(zip("FSRTE", "|^~&\\", strict=True))
-_ESCAPES = {ord(sign): f"\\{name}\\" for name, sign in _SIGNS.items()}
-_ESCAPED = re.compile(r"\\([FSRTE])\\")
-
-
-def _cx(value: str, oid: str) -> CX:
-    return CX(f"{value.translate(_ESCAPES)}^^^&{oid}&ISO")
+    cx = cx_of(given)
+    return None if cx is None or len(str(cx)) > LONGEST else comparable(str(cx))
 
 
 def _forget(unit: Unit, number: int) -> None:

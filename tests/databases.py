@@ -53,7 +53,7 @@ class PostgreSQL:
             "listen_addresses=''",
             f"unix_socket_directories='{self.folder}'",
             "shared_buffers=32MB",
-            "max_connections=100",
+            "max_connections=200",
             "deadlock_timeout=100ms",
             *settings,
         ]

@@ -36,7 +36,6 @@ def actor(settings: Config) -> Actor:
         settings,
         settings.gateway,
         lambda row: pytest.fail(f"no {row.id} here"),
-        lambda patient, partner, call: pytest.fail("nobody asks for patients"),
     )
     return made
 

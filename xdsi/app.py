@@ -16,17 +16,17 @@ from registry.patients import Patient
 from xdsi import checking, databases, gateways, server
 from xdsi import config as configuration
 from xdsi.actors import imaging
+from xdsi.actors.gateway.known import Known
 from xdsi.actors.imaging import embedded, store
 from xdsi.actors.imaging.store import ImageStore
 from xdsi.config import Config, ConfigurationError, Limits
-from xdsi.model.community import Partner
 from xdsi.model.values import CX
 from xdsi.ownership import refuse_foreign_packages
 from xdsi.peers import dicomweb
 from xdsi.peers.caller import Caller
 from xdsi.peers.dicomweb import DicomWebArchive
 from xdsi.peers.session import Tls, open_session
-from xdsi.plug import Actor, Call, Handler
+from xdsi.plug import Actor, Handler
 from xdsi.standard.transactions import REGISTER, STORED_QUERY, Transaction
 from xdsi.units import migrations
 
@@ -65,12 +65,20 @@ def actors(config: Config) -> tuple[Actor, ...]:
     if config.imaging is not None:
         made.append(_imaging(config, config.imaging))
     if config.gateway is not None:
-        made += gateways.actors(config, config.gateway, partial(_local, tuple(made)), _unknown)
+        made += _gateways(config, config.gateway, tuple(made))
     return tuple(made)
 
 
-def _unknown(patient: CX, partner: Partner, call: Call) -> CX | None:
-    return patient if patient.authority in partner.domains else None
+def _gateways(
+    config: Config, section: configuration.Gateway, made: tuple[Actor, ...]
+) -> tuple[Actor, ...]:
+    """The gateways, with what is known of patients elsewhere."""
+    local = partial(_local, made)
+    if section.initiating is None:
+        return gateways.actors(config, section, local)
+    kept = Known(databases.make_engine(config, "gateway", section))
+    told = (each.demographics for each in made if each.demographics is not None)
+    return gateways.actors(config, section, local, kept, next(told, lambda patient: None))
 
 
 def _imaging(config: Config, section: configuration.Imaging) -> Actor:

@@ -11,6 +11,7 @@ import registry
 import repository
 from xdsi import config as configuration
 from xdsi import server
+from xdsi.actors.gateway import known
 from xdsi.actors.imaging import store
 from xdsi.config import Config, ConfigurationError
 from xdsi.ownership import ForeignPackages
@@ -19,7 +20,12 @@ from xdsi.units.advice import trouble
 from xdsi.units.engines import UnusableDatabase
 from xdsi.units.migrations import Migrations, SchemaMismatch
 
-Section = configuration.Registry | configuration.Repository | configuration.Imaging
+Section = (
+    configuration.Registry
+    | configuration.Repository
+    | configuration.Imaging
+    | configuration.Gateway
+)
 
 
 def sections(config: Config) -> list[tuple[str, Section, Migrations]]:
@@ -28,6 +34,7 @@ def sections(config: Config) -> list[tuple[str, Section, Migrations]]:
         ("registry", config.registry, registry.MIGRATIONS),
         ("repository", config.repository, repository.MIGRATIONS),
         ("imaging", embedded_archive(config), store.MIGRATIONS),
+        ("gateway", initiating(config), known.MIGRATIONS),
     ]
     return [(name, section, steps) for name, section, steps in rows if section is not None]
 
@@ -36,6 +43,12 @@ def embedded_archive(config: Config) -> configuration.Imaging | None:
     """The imaging source, if its archive is the embedded one."""
     section = config.imaging
     return section if section is not None and section.archive == "embedded" else None
+
+
+def initiating(config: Config) -> configuration.Gateway | None:
+    """The gateway, if it asks other communities."""
+    section = config.gateway
+    return section if section is not None and section.initiating is not None else None
 
 
 def make_engine(config: Config, name: str, section: Section) -> Engine:

@@ -8,13 +8,16 @@ from typing import Literal
 import requests
 
 from xdsi.actors.gateway import initiating, responding
-from xdsi.actors.gateway.communities import Communities, Community, Identifier, Own
+from xdsi.actors.gateway.communities import Communities, Community, Own
+from xdsi.actors.gateway.identifiers import Identifiers
+from xdsi.actors.gateway.known import Known
 from xdsi.actors.gateway.sources import Relayed, Source
 from xdsi.config import Config, ConfigurationError, Gateway
 from xdsi.model.community import Partner
 from xdsi.model.discovery import Discovery
 from xdsi.model.errors import XDSRegistryError, XDSRepositoryError, XDSUnavailableCommunity
-from xdsi.model.values import HomeCommunityId, is_address, is_oid
+from xdsi.model.identity import Demographics
+from xdsi.model.values import CX, HomeCommunityId, is_address, is_oid
 from xdsi.peers.caller import Caller, Pace, Relaying
 from xdsi.peers.session import Tls, open_session
 from xdsi.peers.spool import Spool
@@ -36,12 +39,14 @@ def actors(
     config: Config,
     section: Gateway,
     local: Callable[[Transaction], Handler],
-    identifier: Identifier,
+    known: Known | None = None,
+    demographics: Callable[[CX], Demographics | None] = lambda patient: None,
 ) -> tuple[Actor, ...]:
     """The Responding Gateway, and the Initiating Gateway if there is one.
 
     local: the handler of a transaction in this process
-    identifier: what a patient is called in a community
+    known: what patients are called elsewhere, closed with the actor; given for the second one
+    demographics: what the identity feed told of a patient
     Raises ConfigurationError.
     """
     home = HomeCommunityId(urns.OID_PREFIX + section.home_community_id)
@@ -83,15 +88,22 @@ def actors(
         retrieve_imaging=sources(RETRIEVE_IMAGING, section.imaging, _own(config, "imaging")),
     )
     made = (responding.actor(own, config.limits, discover=discover, close=close),)
-    if (settings := section.initiating) is None or spool is None:
+    settings = section.initiating
+    if settings is None or spool is None or known is None:
         return made
     partners = Partners(config, section, spool)
     communities = Communities(
         own if settings.local else None, tuple(map(partners.community, section.partners))
     )
+    identifiers = Identifiers(home, known, demographics, settings.expiry_hours * 3600)
+
+    def end() -> None:
+        partners.close()
+        known.close()
+
     return (
         *made,
-        initiating.actor(communities, identifier, settings, config.limits, close=partners.close),
+        initiating.actor(communities, identifiers, settings, config.limits, close=end),
     )
 
 
@@ -103,11 +115,13 @@ class Partners:
         self._sessions: dict[Tls, requests.Session] = {}
 
     def community(self, partner: Partner) -> Community:
+        discovery = partner.address("discovery")
         return Community(
             partner,
             query=self._at(CROSS_GATEWAY_QUERY, partner, partner.query),
             retrieve=self._source(CROSS_GATEWAY_RETRIEVE, partner, "retrieve"),
             retrieve_imaging=self._source(CROSS_GATEWAY_RETRIEVE_IMAGING, partner, "imaging"),
+            discover=None if discovery is None else self._at(PATIENT_DISCOVERY, partner, discovery),
         )
 
     def _source(self, row: Transaction, partner: Partner, service: str) -> Source | None:

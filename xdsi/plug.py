@@ -15,9 +15,11 @@ from typing import Any, BinaryIO, Protocol
 from uuid import uuid4
 
 from xdsi.model.errors import XDSError
+from xdsi.model.identity import Demographics
 from xdsi.model.imaging import HeldInstance, ImagingRequest, RenderedAnswer, RenderedRequest
 from xdsi.model.messages import Answer, Content, Request, Staged
 from xdsi.model.study import StudyHeader
+from xdsi.model.values import CX
 from xdsi.model.web import WebAnswer, WebRequest
 from xdsi.standard import transactions
 from xdsi.standard.transactions import Transaction
@@ -296,6 +298,7 @@ class Actor:
     resources: what it serves in plain HTTP
     staging: given if it takes documents
     feed: given if it takes HL7 v2 messages
+    demographics: what a registry was told of a patient; None for one it does not know
     admit: raises XDSError before a body is read, e.g. when the disk is full (SEC-T-018)
     ready: empty when it can work, else what is wrong, in one line each
     run: background work while the node serves (timers); None without
@@ -309,6 +312,7 @@ class Actor:
     resources: tuple[Resource, ...] = ()
     staging: Staging | None = None
     feed: Feed | None = None
+    demographics: Callable[[CX], Demographics | None] | None = None
     admit: Callable[[], None] | None = None
     ready: Callable[[], tuple[str, ...]] = tuple
     run: Callable[[], AbstractContextManager[None]] | None = None

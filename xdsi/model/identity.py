@@ -9,7 +9,7 @@ from enum import Enum
 
 from xdsi.model.errors import XDSError, XDSRegistryBusy, XDSRegistryOutOfResources
 from xdsi.model.manifest import IssuedId
-from xdsi.model.values import HomeCommunityId
+from xdsi.model.values import CX, HomeCommunityId
 
 
 class Act(Enum):
@@ -100,6 +100,29 @@ class IdentityMessage:
 
     wrapper: Wrapper
     event: IdentityEvent
+
+
+# delimiters inside an id, as metadata has them (TF-3 4.2.3.1.7)
+_SIGNS = dict(zip("FSRTE", "|^~&\\", strict=True))
+_ESCAPES = {ord(sign): f"\\{name}\\" for name, sign in _SIGNS.items()}
+_ESCAPED = re.compile(r"\\([FSRTE])\\")
+
+
+def cx_with(value: str, oid: str) -> CX:
+    """An id of a domain, as metadata has it, whether it is a good one or not."""
+    return CX(f"{value.translate(_ESCAPES)}^^^&{oid}&ISO")
+
+
+def cx_of(given: IssuedId) -> CX | None:
+    """An identifier as metadata has it; None for one that does not mean the same everywhere."""
+    cx = cx_with(given.value, given.issuer_uid)
+    return cx if given.issuer_type == "ISO" and cx.problem is None else None
+
+
+def issued(cx: CX) -> IssuedId:
+    """An identifier as feeds and discovery have it."""
+    value = _ESCAPED.sub(lambda found: _SIGNS[found[1]], cx.id)
+    return IssuedId(value, "", cx.authority, "ISO")
 
 
 def is_ours(error: XDSError) -> bool:

@@ -57,13 +57,14 @@ def partner(home: str = NORTH, **keys: Any) -> Partner:
 
 def community(home: str, query: Handler | None = None, **how: Any) -> Community:
     """how: settings of the partner, and its other handlers."""
-    handlers = {name: how.pop(name) for name in ("retrieve", "retrieve_imaging") if name in how}
+    names = ("retrieve", "retrieve_imaging", "discover")
+    handlers = {name: how.pop(name) for name in names if name in how and callable(how[name])}
     return Community(partner(home, **how), query or finding(), **handlers)
 
 
-def numbered(patient: CX, partner: Partner, call: Call) -> CX | None:
+def numbered(patient: CX, community: Community, call: Call) -> CX | None:
     """Everybody is known everywhere, under the home as authority."""
-    return CX(f"{patient.id}^^^&{partner.home_community_id}&ISO")
+    return CX(f"{patient.id}^^^&{community.partner.home_community_id}&ISO")
 
 
 def own(query: Handler | None = None, **retrieve: dict[str, Handler]) -> Own:

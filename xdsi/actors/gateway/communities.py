@@ -16,10 +16,6 @@ from xdsi.model.messages import DocumentRequest
 from xdsi.model.values import CX, HomeCommunityId
 from xdsi.plug import Call, Handler
 
-# What a patient is called in a community; None: nothing that is known, so that it is not asked.
-# Raises XDSUnavailableCommunity where the community had to be asked for it.
-Identifier = Callable[[CX, Partner, Call], CX | None]
-
 
 @dataclass(frozen=True, slots=True)
 class Community:
@@ -29,18 +25,24 @@ class Community:
     query: Handler
     retrieve: Source | None = None
     retrieve_imaging: Source | None = None
+    discover: Handler | None = None
     health: Health = field(init=False)
 
     def __post_init__(self) -> None:
         health = Health(self.partner)
         object.__setattr__(self, "health", health)
-        for name in ("query", "retrieve", "retrieve_imaging"):
+        for name in ("query", "retrieve", "retrieve_imaging", "discover"):
             handler = getattr(self, name)
             if isinstance(handler, Relayed):
                 watched = Relayed(health.watched(handler.alone), health.watched(handler.beside))
                 object.__setattr__(self, name, watched)
             elif handler is not None:
                 object.__setattr__(self, name, health.watched(handler))
+
+
+# What a patient is called in a community; None: nothing that is known, so that it is not asked.
+# Raises XDSUnavailableCommunity where the community had to be asked for it.
+Identifier = Callable[[CX, Community, Call], CX | None]
 
 
 @dataclass(frozen=True, slots=True)

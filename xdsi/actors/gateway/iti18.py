@@ -103,7 +103,7 @@ def _of_patient(
     def ask(community: Community) -> QueryAnswer:
         partner = community.partner
         try:
-            there = _there(patient, partner, call, asking.identifier)
+            there = _there(patient, community, call, asking.identifier)
         except XDSError as error:
             return QueryAnswer(errors=(error,))
         if there is None:
@@ -127,10 +127,10 @@ def _of_patient(
     return answers + [_came(*each) for each in zip(asked, coming, strict=True)]
 
 
-def _there(patient: str, partner: Partner, call: Call, identifier: Identifier) -> CX | None:
+def _there(patient: str, community: Community, call: Call, identifier: Identifier) -> CX | None:
     """What cannot be an identifier is nobody's anywhere."""
     cx = CX(patient)
-    return identifier(cx, partner, call) if cx.problem is None else None
+    return identifier(cx, community, call) if cx.problem is None else None
 
 
 def _came(community: Community, coming: Future[QueryAnswer]) -> QueryAnswer:
