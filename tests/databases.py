@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -78,6 +79,20 @@ class PostgreSQL:
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgreSQL]:
+    """The one that tests share; whoever stops one takes `own_postgresql`."""
+    with _running() as server:
+        yield server
+
+
+@pytest.fixture
+def own_postgresql() -> Iterator[PostgreSQL]:
+    """A server of the test's own, running."""
+    with _running() as server:
+        yield server
+
+
+@contextmanager
+def _running() -> Iterator[PostgreSQL]:
     if shutil.which("initdb") is None or shutil.which("pg_ctl") is None:
         pytest.skip("needs pg_ctl: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="xdsi-pg-"))

@@ -634,11 +634,11 @@ def test_the_password_comes_from_a_file_of_the_owner_alone(
 
 @pytest.mark.proves("SEC-T-017")
 def test_a_lost_server_is_an_error_within_five_seconds_and_comes_back_by_itself(
-    make: Made, postgresql_server: PostgreSQL, postgresql: str
+    make: Made, own_postgresql: PostgreSQL
 ) -> None:
-    units = make(postgresql)
+    units = make(own_postgresql.create())
     units.run(put("before"))
-    postgresql_server.stop()
+    own_postgresql.stop()
     try:
         for attempt in (
             lambda: names(units),
@@ -650,24 +650,24 @@ def test_a_lost_server_is_an_error_within_five_seconds_and_comes_back_by_itself(
                 attempt()
             assert time.monotonic() - began < 5
     finally:
-        postgresql_server.start()
+        own_postgresql.start()
     units.run(put("after"))
     assert names(units) == ["after", "before"]
 
 
 @pytest.mark.proves("SEC-T-017")
 def test_a_restart_between_two_requests_goes_unnoticed(
-    make: Made, postgresql_server: PostgreSQL, postgresql: str
+    make: Made, own_postgresql: PostgreSQL
 ) -> None:
-    units = make(postgresql)
+    units = make(own_postgresql.create())
     units.run(put("before"))
     for attempt in (
         lambda: names(units),
         lambda: fetched(units),
         lambda: units.run(put("after")),
     ):
-        postgresql_server.stop()
-        postgresql_server.start()
+        own_postgresql.stop()
+        own_postgresql.start()
         attempt()
     assert names(units) == ["after", "before"]
 

@@ -142,14 +142,14 @@ def test_a_refused_submission_admits_no_patient(actor: Made, database: str) -> N
 
 @pytest.mark.proves("SEC-T-017")
 def test_a_lost_database_shows_in_readiness_and_answers_and_heals(
-    postgresql_server: PostgreSQL, postgresql: str
+    own_postgresql: PostgreSQL,
 ) -> None:
-    one = engine(postgresql)
+    one = engine(own_postgresql.create())
     migrate(one, MIGRATIONS)
     actor = registry.actor(Settings(unknown_patients="admit"), Limits(), one)
     try:
         assert actor.ready() == ()
-        postgresql_server.stop()
+        own_postgresql.stop()
         try:
             (problem,) = actor.ready()
             assert "cannot be reached" in problem
@@ -163,7 +163,7 @@ def test_a_lost_database_shows_in_readiness_and_answers_and_heals(
             assert [each.code for each in answer.errors] == ["XDSRegistryError"]
             assert monotonic() - began < 5
         finally:
-            postgresql_server.start()
+            own_postgresql.start()
         assert actor.ready() == ()
         answer = over_the_wire(actor, REGISTER, samples.submission())
         assert answer.status == urns.SUCCESS

@@ -154,17 +154,15 @@ def test_without_the_setting_there_is_no_feed(sqlite: str) -> None:
 
 
 @pytest.mark.proves("SEC-T-017")
-def test_a_lost_database_is_no_finding_about_the_message(
-    postgresql_server: PostgreSQL, postgresql: str
-) -> None:
-    fed = Fed(postgresql)
+def test_a_lost_database_is_no_finding_about_the_message(own_postgresql: PostgreSQL) -> None:
+    fed = Fed(own_postgresql.create())
     try:
-        postgresql_server.stop()
+        own_postgresql.stop()
         try:
             answer = fed.send(Act.ADD, issued(samples.PATIENT))
             assert not answer.is_accepted and "again" in answer.errors[0].context
         finally:
-            postgresql_server.start()
+            own_postgresql.start()
         assert fed.send(Act.ADD, issued(samples.PATIENT)).is_accepted
     finally:
         fed.actor.close()

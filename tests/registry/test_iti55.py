@@ -401,15 +401,15 @@ def test_off_unless_it_is_asked_for(asked: Asked) -> None:
 
 
 @pytest.mark.proves("XC-107", "SEC-T-017")
-def test_a_lost_database_is_no_answer(postgresql_server: PostgreSQL, postgresql: str) -> None:
-    one = Asked(postgresql)
+def test_a_lost_database_is_no_answer(own_postgresql: PostgreSQL) -> None:
+    one = Asked(own_postgresql.create())
     try:
-        postgresql_server.stop()
+        own_postgresql.stop()
         try:
             answer = one.ask(FULL)
             assert (answer.problem, answer.matches) == ("InternalError", ())
         finally:
-            postgresql_server.start()
+            own_postgresql.start()
         assert one.found(FULL) == {"erika": 100}
     finally:
         one.close()

@@ -144,23 +144,23 @@ def test_closing_without_the_database_lets_go_of_everything(
 @pytest.mark.proves("SEC-T-017")
 def test_a_lost_database_shows_in_readiness(
     tmp_path: Path,
-    postgresql_server,
+    own_postgresql,
     registry: ScriptedRegistry,
     engines: Callable[..., Engine],  # type: ignore[no-untyped-def]
 ) -> None:
-    url = postgresql_server.create()
+    url = own_postgresql.create()
     engine = engines(url)
     migrate(engine, repository.MIGRATIONS)
     settings = config.Repository(str(REPOSITORY), store=tmp_path / "store", free_bytes=0)
     actor = repository.actor(settings, Limits(), engine, registry.register, registry.query)
     assert actor.ready() == ()
-    postgresql_server.stop()
+    own_postgresql.stop()
     try:
         start = time.monotonic()
         (problem,) = actor.ready()
         assert time.monotonic() - start < 5
         assert problem.startswith("repository: database")
     finally:
-        postgresql_server.start()
+        own_postgresql.start()
     assert actor.ready() == ()
     actor.close()
