@@ -3,7 +3,7 @@
 The only module that knows everyone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -16,12 +16,15 @@ from registry.patients import Patient
 from xdsi import checking, databases, gateways, server
 from xdsi import config as configuration
 from xdsi.actors import imaging
-from xdsi.actors.gateway.known import Known
+from xdsi.actors.gateway import known
+from xdsi.actors.gateway.known import Known, KnownAs
 from xdsi.actors.imaging import embedded, store
 from xdsi.actors.imaging.store import ImageStore
 from xdsi.config import Config, ConfigurationError, Limits
-from xdsi.model.values import CX
+from xdsi.model.community import Partner
+from xdsi.model.values import CX, HomeCommunityId
 from xdsi.ownership import refuse_foreign_packages
+from xdsi.partners import Tried, tried
 from xdsi.peers import dicomweb
 from xdsi.peers.caller import Caller
 from xdsi.peers.dicomweb import DicomWebArchive
@@ -144,6 +147,40 @@ def list_patients(config: Config) -> list[Patient]:
     """Every patient the registry knows."""
     with _registry_engine(config) as engine:
         return list(patients.list_(engine))
+
+
+def put_identifiers(config: Config, given: Iterable[tuple[CX, str, CX]]) -> None:
+    """What patients are called elsewhere: patient, home of the community, identifier there."""
+    with _known(config) as kept:
+        kept.put(KnownAs(patient, HomeCommunityId(home), cx) for patient, home, cx in given)
+
+
+def remove_identifier(config: Config, patient: CX, home: str) -> bool:
+    """Forget what a community calls a patient; False if there was nothing."""
+    with _known(config) as kept:
+        return kept.remove(patient, HomeCommunityId(home))
+
+
+def list_identifiers(config: Config) -> Sequence[KnownAs]:
+    """All that is known of patients elsewhere."""
+    with _known(config) as kept:
+        return kept.list_()
+
+
+@contextmanager
+def _known(config: Config) -> Iterator[Known]:
+    if (section := databases.initiating(config)) is None:
+        raise ConfigurationError("this configuration has no [gateway.initiating] section")
+    with databases.plain_errors(config), databases.opened(config, "gateway", section) as engine:
+        migrations.require_current(engine, known.MIGRATIONS)
+        yield Known(engine)
+
+
+def try_partner(config: Config, partner: Partner) -> Iterator[Tried]:
+    """What becomes of a harmless question to each service of a partner that answers queries."""
+    if config.gateway is None:
+        raise ConfigurationError("this configuration has no [gateway] section")
+    return tried(config, config.gateway, partner)
 
 
 def _registry(config: Config) -> configuration.Registry:

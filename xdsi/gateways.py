@@ -1,32 +1,25 @@
 """The gateways of a node: what they ask, in this process or at addresses."""
 
-import ssl
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Literal
-
-import requests
 
 from xdsi.actors.gateway import initiating, responding
-from xdsi.actors.gateway.communities import Communities, Community, Own
+from xdsi.actors.gateway.communities import Communities, Own
 from xdsi.actors.gateway.identifiers import Identifiers
 from xdsi.actors.gateway.known import Known
-from xdsi.actors.gateway.sources import Relayed, Source
+from xdsi.actors.gateway.sources import Source
 from xdsi.config import Config, ConfigurationError, Gateway
-from xdsi.model.community import Partner
 from xdsi.model.discovery import Discovery
-from xdsi.model.errors import XDSRegistryError, XDSRepositoryError, XDSUnavailableCommunity
+from xdsi.model.errors import XDSRegistryError, XDSRepositoryError
 from xdsi.model.identity import Demographics
 from xdsi.model.values import CX, HomeCommunityId, is_address, is_oid
-from xdsi.peers.caller import Caller, Pace, Relaying
+from xdsi.partners import Partners, relayed
+from xdsi.peers.caller import Caller, Relaying
 from xdsi.peers.session import Tls, open_session
 from xdsi.peers.spool import Spool
 from xdsi.plug import UNREAD_QUERY, Actor, Handler
 from xdsi.standard import urns
 from xdsi.standard.transactions import (
-    CROSS_GATEWAY_QUERY,
-    CROSS_GATEWAY_RETRIEVE,
-    CROSS_GATEWAY_RETRIEVE_IMAGING,
     PATIENT_DISCOVERY,
     RETRIEVE,
     RETRIEVE_IMAGING,
@@ -71,7 +64,7 @@ def actors(
         found: dict[str, Source] = {} if own is None else {own: local(row)}
         for oid, url in map(_pair, given):
             assert spool is not None  # noqa: S101 - there is one where sources are elsewhere
-            found[oid] = _relayed(partial(at, row, url), section.relay, spool)
+            found[oid] = relayed(partial(at, row, url), section.relay, spool)
         return found
 
     def close() -> None:
@@ -104,79 +97,6 @@ def actors(
     return (
         *made,
         initiating.actor(communities, identifiers, settings, config.limits, close=end),
-    )
-
-
-class Partners:
-    """How the partners of a gateway are asked; spool: for their documents."""
-
-    def __init__(self, config: Config, section: Gateway, spool: Spool) -> None:
-        self._limits, self._section, self._spool = config.limits, section, spool
-        self._sessions: dict[Tls, requests.Session] = {}
-
-    def community(self, partner: Partner) -> Community:
-        discovery = partner.address("discovery")
-        return Community(
-            partner,
-            query=self._at(CROSS_GATEWAY_QUERY, partner, partner.query),
-            retrieve=self._source(CROSS_GATEWAY_RETRIEVE, partner, "retrieve"),
-            retrieve_imaging=self._source(CROSS_GATEWAY_RETRIEVE_IMAGING, partner, "imaging"),
-            discover=None if discovery is None else self._at(PATIENT_DISCOVERY, partner, discovery),
-        )
-
-    def _source(self, row: Transaction, partner: Partner, service: str) -> Source | None:
-        if (address := partner.address(service)) is None:
-            return None
-        return _relayed(partial(self._at, row, partner, address), partner.relay, self._spool)
-
-    def _at(
-        self, row: Transaction, partner: Partner, address: str, relay: Relaying | None = None
-    ) -> Caller:
-        return Caller(
-            row,
-            address,
-            self.session(partner),
-            pace=Pace(connect=min(5.0, partner.seconds), pause=partner.seconds),
-            spool=self._spool,
-            relay=relay,
-            limits=self._limits,
-            unavailable=(XDSUnavailableCommunity, "XC-056"),
-            codec=UNREAD_QUERY if row is CROSS_GATEWAY_QUERY else None,
-        )
-
-    def session(self, partner: Partner) -> requests.Session:
-        """Connections kept to all partners of the same TLS settings. Raises ConfigurationError."""
-        section = self._section
-        has_own = partner.certificate is not None
-        tls = Tls(
-            partner.ca or section.ca,
-            partner.certificate if has_own else section.certificate,
-            partner.key if has_own else section.key,
-            partner.check_host,
-        )
-        if tls not in self._sessions:
-            try:
-                self._sessions[tls] = open_session(tls)
-            except (OSError, ssl.SSLError) as error:
-                raise ConfigurationError(
-                    f"gateway.partners: the certificate files of {partner.title} cannot be used: "
-                    f"{error}"
-                ) from error
-        return self._sessions[tls]
-
-    def close(self) -> None:
-        for session in self._sessions.values():
-            session.close()
-
-
-def _relayed(
-    at: Callable[[Relaying], Handler], relay: Literal["auto", "stream", "spool"], spool: Spool
-) -> Relayed:
-    """A source elsewhere, whose documents are passed on as that says."""
-    streamed, fetched = at(Relaying(spool.room)), at(Relaying(spool.room, is_fetched=True))
-    return Relayed(
-        alone=fetched if relay == "spool" else streamed,
-        beside=streamed if relay == "stream" else fetched,
     )
 
 

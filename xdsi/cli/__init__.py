@@ -34,6 +34,7 @@ COMMANDS = (
     "import",
     "images",
     "patient",
+    "partner",
     "explain",
     "replay",
 )

@@ -82,6 +82,12 @@ store = "documents"
 # "local" is the registry above; or the address of another one:
 registry = "local"
 # registry = "https://registry.example.org/registry"
+# An Initiating Gateway, by which consumers here ask other communities:
+# [gateway.initiating]
+# [[gateway.partners]]
+# name = "North"
+# home_community_id = "1.2.5"
+# query = "https://north.example.org/gateway/responding"
 # Documents of these sources alone, by the sourceId of their SubmissionSets:
 # sources = ["1.2.3"]
 # Imaging manifests are looked into: "off" takes them as they are, "warn" takes a wrong one with a
@@ -125,6 +131,12 @@ store = "images"
 # repositories = ["1.2.3=https://repository.example.org/repository"]
 # imaging = ["1.2.4=https://source.example.org/imaging"]
 # registry = "https://registry.example.org/registry"
+# An Initiating Gateway, by which consumers here ask other communities:
+# [gateway.initiating]
+# [[gateway.partners]]
+# name = "North"
+# home_community_id = "1.2.5"
+# query = "https://north.example.org/gateway/responding"
 
 [limits]
 # One document and one submission at most, in octets.

@@ -1,0 +1,224 @@
+"""`xdsi partner list|test|patient`: other communities, and what patients are called there."""
+
+import argparse
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from xdsi import app
+from xdsi.cli import options, screen
+from xdsi.config import Config, ConfigurationError, Gateway
+from xdsi.model.community import SERVICES, Partner
+from xdsi.model.values import CX
+from xdsi.partners import Tried
+
+HELP = "list and test other communities, and say what patients are called there"
+
+_COLUMNS = ("patient", "community", "identifier")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_config(parser)
+    # the option may stand on either side of the action
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    listing = actions.add_parser("list", help="list the partners", parents=[shared])
+    options.add_json(listing)
+    listing.set_defaults(act=_list)
+
+    testing = actions.add_parser(
+        "test", help="ask each partner a harmless question", parents=[shared]
+    )
+    testing.add_argument("partner", nargs="?", metavar="NAME", help="name or OID (all)")
+    options.add_json(testing)
+    testing.set_defaults(act=_test)
+
+    patient = actions.add_parser("patient", help="identifiers of patients there", parents=[shared])
+    of_patients = patient.add_subparsers(title="actions", metavar="ACTION", required=True)
+    add = of_patients.add_parser("add", help="make one known", parents=[shared])
+    add.add_argument("patient", type=options.patient, metavar="CX", help="id^^^&authority&ISO here")
+    add.add_argument("partner", metavar="NAME", help="name or OID of the community")
+    add.add_argument("identifier", type=options.patient, metavar="CX-THERE", help="the same there")
+    add.set_defaults(act=_add)
+    importing = of_patients.add_parser("import", help="make many known", parents=[shared])
+    importing.add_argument(
+        "file", type=Path, metavar="CSV", help=f"columns {', '.join(_COLUMNS)}; UTF-8"
+    )
+    importing.set_defaults(act=_import)
+    remove = of_patients.add_parser("remove", help="forget one", parents=[shared])
+    remove.add_argument("patient", type=options.patient, metavar="CX")
+    remove.add_argument("partner", metavar="NAME", help="name or OID of the community")
+    remove.set_defaults(act=_remove)
+    known = of_patients.add_parser("list", help="list all", parents=[shared])
+    options.add_json(known)
+    known.set_defaults(act=_known)
+
+
+def run(args: argparse.Namespace) -> int:
+    code: int = args.act(args)
+    return code
+
+
+def _gateway(config: Config) -> Gateway:
+    if config.gateway is None:
+        raise ConfigurationError("this configuration has no [gateway] section")
+    return config.gateway
+
+
+def _partner(config: Config, name: str) -> Partner:
+    partners = _gateway(config).partners
+    found = [each for each in partners if name in (each.name, *_oids(each), str(each.home))]
+    if not found:
+        known = ", ".join(each.title for each in partners) or "none"
+        raise ConfigurationError(f"{name}: no partner of this gateway; known are {known}")
+    return found[0]
+
+
+def _oids(partner: Partner) -> tuple[str, ...]:
+    return (partner.home_community_id, *partner.communities)
+
+
+def _list(args: argparse.Namespace) -> int:
+    partners = _gateway(options.config(args)).partners
+    if args.json:
+        screen.as_json(
+            [
+                {
+                    "name": each.name,
+                    "home": str(each.home),
+                    **{service: each.address(service) for service in SERVICES},
+                }
+                for each in partners
+            ]
+        )
+        return 0
+    for each in partners:
+        names = ", ".join(
+            title for service, title in SERVICES.items() if each.address(service) is not None
+        )
+        screen.plain(f"{each.title}  {each.home}  {each.query}  {names}")
+    if not partners:
+        screen.err.print("no partners yet; add [[gateway.partners]] to the configuration")
+    return 0
+
+
+def _test(args: argparse.Namespace) -> int:
+    config = options.config(args)
+    section = _gateway(config)
+    partners = section.partners if args.partner is None else (_partner(config, args.partner),)
+    tried = [one for each in partners for one in app.try_partner(config, each)]
+    if args.json:
+        screen.as_json([_as_dict(each) for each in tried])
+    else:
+        for each in tried:
+            screen.plain(_line(each))
+    return 0 if all(each.is_good for each in tried) else 1
+
+
+def _line(tried: Tried) -> str:
+    verdict = "good" if tried.is_good else "BAD "
+    seconds = "" if tried.seconds is None else f"  {tried.seconds * 1000:.0f} ms"
+    about = "" if tried.certificate is None else f"  certificate {tried.certificate}"
+    return (
+        f"{verdict}  {tried.partner.title}  {tried.service}  {tried.address}{seconds}"
+        f"  {tried.said}{about}"
+    )
+
+
+def _as_dict(tried: Tried) -> dict[str, object]:
+    return {
+        "partner": tried.partner.title,
+        "service": tried.service,
+        "address": tried.address,
+        "good": tried.is_good,
+        "milliseconds": None if tried.seconds is None else round(tried.seconds * 1000, 1),
+        "said": tried.said,
+        "certificate": tried.certificate,
+    }
+
+
+def _add(args: argparse.Namespace) -> int:
+    config = options.config(args)
+    partner = _partner(config, args.partner)
+    app.put_identifiers(config, [(args.patient, _home(partner, args.partner), args.identifier)])
+    screen.plain(f"{args.patient} is {args.identifier} for {partner.title}")
+    return 0
+
+
+def _home(partner: Partner, name: str) -> str:
+    """That of the community which the name means: a gateway may answer for several."""
+    return next((each for each in partner.homes if each.endswith(f":{name}")), str(partner.home))
+
+
+def _import(args: argparse.Namespace) -> int:
+    config = options.config(args)
+    good: list[tuple[CX, str, CX]] = []
+    bad = 0
+    with args.file.open(encoding="utf-8-sig", newline="") as file:
+        for number, row in _rows(file):
+            try:
+                good.append(_read(config, row))
+            except (ValueError, ConfigurationError, argparse.ArgumentTypeError) as error:
+                bad += 1
+                screen.fail(f"{args.file}:{number}: {error}")
+    if bad:
+        screen.fail(f"{bad} bad lines; nothing was imported")
+        return 1
+    app.put_identifiers(config, good)
+    screen.plain(f"{len(good)} identifiers imported")
+    return 0
+
+
+def _rows(file: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(file)
+    for row in reader:
+        cells = [cell.strip() for cell in row]
+        if any(cells) and tuple(cells) != _COLUMNS:
+            yield reader.line_num, cells
+
+
+def _read(config: Config, row: list[str]) -> tuple[CX, str, CX]:
+    if len(row) != len(_COLUMNS):
+        raise ValueError(f"expected {len(_COLUMNS)} columns, got {len(row)}")
+    patient, name, identifier = row
+    return (
+        options.patient(patient),
+        _home(_partner(config, name), name.removeprefix("urn:oid:")),
+        options.patient(identifier),
+    )
+
+
+def _remove(args: argparse.Namespace) -> int:
+    config = options.config(args)
+    partner = _partner(config, args.partner)
+    if not app.remove_identifier(config, args.patient, _home(partner, args.partner)):
+        screen.fail(f"{args.patient} has no identifier for {partner.title}")
+        return 1
+    screen.plain(f"{args.patient}: forgotten for {partner.title}")
+    return 0
+
+
+def _known(args: argparse.Namespace) -> int:
+    found = app.list_identifiers(options.config(args))
+    if args.json:
+        screen.as_json(
+            [
+                {
+                    "patient": str(each.patient),
+                    "community": str(each.community),
+                    "identifier": str(each.identifier),
+                    "source": each.source,
+                    "expires": each.expires,
+                    "degree": each.degree,
+                    "locator": each.is_locator,
+                }
+                for each in found
+            ]
+        )
+        return 0
+    for each in found:
+        locator = "  knows of others" if each.is_locator else ""
+        screen.plain(f"{each.patient}  {each.community}  {each.identifier}  {each.source}{locator}")
+    return 0
