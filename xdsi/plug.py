@@ -290,6 +290,16 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure of an actor for /metrics. name: with `_total` at its end where it only grows"""
+
+    name: str
+    about: str
+    labels: tuple[tuple[str, str], ...]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """One actor of the node.
 
@@ -301,6 +311,8 @@ class Actor:
     demographics: what a registry was told of a patient; None for one it does not know
     admit: raises XDSError before a body is read, e.g. when the disk is full (SEC-T-018)
     ready: empty when it can work, else what is wrong, in one line each
+    notes: what is worth knowing though it can work, in one line each
+    measures: figures of its own
     run: background work while the node serves (timers); None without
     close: releases what the actor holds
     """
@@ -315,5 +327,7 @@ class Actor:
     demographics: Callable[[CX], Demographics | None] | None = None
     admit: Callable[[], None] | None = None
     ready: Callable[[], tuple[str, ...]] = tuple
+    notes: Callable[[], tuple[str, ...]] = tuple
+    measures: Callable[[], Iterable[Measure]] = tuple
     run: Callable[[], AbstractContextManager[None]] | None = None
     close: Callable[[], None] = field(default=lambda: None)

@@ -95,11 +95,12 @@ def run(args: argparse.Namespace) -> int:
         return 0
     args.into.mkdir(parents=True, exist_ok=True)
     sources = partners.imaging_sources(args)
-    with ImagingConsumer(sources, partners.tls(args)) as consumer:
+    gateway = partners.gateway_address(args)
+    with ImagingConsumer(sources, partners.tls(args), gateway=gateway) as consumer:
         results = list(_fetched(consumer, found, args))
     _tell(results, args)
-    unknown = {each.wanted.source for each in results if isinstance(each, Missing)} - {*sources, ""}
-    for source in sorted(unknown):
+    silent = {each.wanted.source for each in results if isinstance(each, Missing)}
+    for source in sorted(silent - {*sources, ""}) if gateway is None else ():
         screen.warn(f"where source {source} answers is not known: give --imaging {source}=URL")
     return 1 if any(isinstance(each, Missing) for each in results) else 0
 

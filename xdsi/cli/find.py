@@ -14,6 +14,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--registry", type=options.address, metavar="URL", help="address of the Document Registry"
     )
+    partners.add_gateway(group)
     partners.add_tls(group)
     options.add_patient(parser)
     parser.add_argument("--deprecated", action="store_true", help="replaced ones too")

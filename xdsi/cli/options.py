@@ -94,6 +94,11 @@ def address(text: str) -> str:
     return text
 
 
+def gateway(text: str) -> str:
+    """An address, or "" for that of the configuration."""
+    return text and address(text)
+
+
 def repository(text: str) -> KnownRepository:
     """For argparse: [OID=]URL."""
     unique_id, separator, url = text.partition("=")

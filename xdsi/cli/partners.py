@@ -4,7 +4,7 @@ import argparse
 import ssl
 from pathlib import Path
 
-from xdsi.cli import options
+from xdsi.cli import options, screen
 from xdsi.cli.options import KnownRepository
 from xdsi.client import DocumentConsumer, Tls
 from xdsi.config import Config, ConfigurationError, addresses, load
@@ -27,6 +27,7 @@ def add_addresses(parser: argparse.ArgumentParser, *, registry: bool = True) -> 
             metavar="URL",
             help="address of the Document Registry",
         )
+        add_gateway(group)
     group.add_argument(
         "--repository",
         type=options.repository,
@@ -36,6 +37,17 @@ def add_addresses(parser: argparse.ArgumentParser, *, registry: bool = True) -> 
         help="address of a Document Repository; with its repositoryUniqueId for retrieves",
     )
     add_tls(group)
+
+
+def add_gateway(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--gateway",
+        nargs="?",
+        const="",
+        type=options.gateway,
+        metavar="URL",
+        help="ask all communities, by the Initiating Gateway of the configuration or this one",
+    )
 
 
 def add_sources(parser: argparse._ActionsContainer) -> None:
@@ -88,15 +100,34 @@ def repository_address(args: argparse.Namespace) -> str:
     return _served(args, _base(args)[1], "repository")
 
 
+def gateway_address(args: argparse.Namespace) -> str | None:
+    """The Initiating Gateway if all communities are to be asked. Raises ConfigurationError."""
+    given: str | None = getattr(args, "gateway", None)
+    if given == "":
+        return _served(args, _base(args)[1], "initiating", "gateway")
+    return given
+
+
 def registry_address(args: argparse.Namespace) -> str:
-    """The registry given, or that of the configuration. Raises ConfigurationError."""
+    """The gateway or registry given, or the registry of the configuration.
+
+    Raises ConfigurationError.
+    """
+    if (gateway := gateway_address(args)) is not None:
+        return gateway
     given: str | None = args.registry
     return given or _served(args, _base(args)[1], "registry")
 
 
-def _served(args: argparse.Namespace, served: dict[str, str], name: str) -> str:
+def _served(
+    args: argparse.Namespace, served: dict[str, str], name: str, option: str | None = None
+) -> str:
+    """option: that gives the address instead, where it is not the name"""
     if name not in served:
-        raise ConfigurationError(f"{args.config} has no [{name}] section; give --{name} URL")
+        section = f"gateway.{name}" if option else name
+        raise ConfigurationError(
+            f"{args.config} has no [{section}] section; give --{option or name} URL"
+        )
     return served[name]
 
 
@@ -106,7 +137,9 @@ def consumer(args: argparse.Namespace) -> DocumentConsumer:
     Raises ConfigurationError.
     """
     known: dict[str, str] = {}
-    registry = registry_address(args)
+    gateway, registry = gateway_address(args), registry_address(args)
+    if gateway is not None:
+        return DocumentConsumer(registry, known, tls(args), gateway=gateway, told=screen.finding)
     if args.registry is None:
         node, served = _base(args)
         if node.repository is not None:
@@ -126,6 +159,8 @@ def imaging_sources(args: argparse.Namespace) -> dict[str, str]:
     Raises ConfigurationError.
     """
     known: dict[str, str] = {}
+    if gateway_address(args) is not None:
+        return known
     for each in args.imaging:
         if each.unique_id is None:
             raise ConfigurationError(

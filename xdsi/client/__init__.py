@@ -141,12 +141,23 @@ class DocumentConsumer(_Client):
     """Finds documents at one registry and retrieves them from its repositories.
 
     repositories: repositoryUniqueId -> address
+    gateway: address of an Initiating Gateway, for documents of other repositories with a home
+    told: gets errors and warnings of answers that have something all the same
     """
 
-    def __init__(self, registry: str, repositories: Mapping[str, str], tls: Tls = Tls()) -> None:
+    def __init__(
+        self,
+        registry: str,
+        repositories: Mapping[str, str],
+        tls: Tls = Tls(),
+        *,
+        gateway: str | None = None,
+        told: Callable[[XDSError], None] = lambda _error: None,
+    ) -> None:
         super().__init__(tls)
+        self._told = told
         self._query = Caller(STORED_QUERY, registry, self._session)
-        self._repositories = dict(repositories)
+        self._repositories, self._gateway = dict(repositories), gateway
 
     def query(self, request: QueryRequest) -> QueryAnswer:
         """ITI-18. Raises an ExceptionGroup for a Failure; a partial answer keeps its errors."""
@@ -179,6 +190,8 @@ class DocumentConsumer(_Client):
             *more,
         )
         answer = self.query(QueryRequest(query.id, slots))
+        for each in answer.errors:
+            self._told(each)
         return tuple(each for each in answer.objects if isinstance(each, DocumentEntry))
 
     def knows(self, repository: str) -> bool:
@@ -198,13 +211,13 @@ class DocumentConsumer(_Client):
         Documents that a repository does not deliver are raised as an ExceptionGroup after all
         others have been yielded; each error's location is the DocumentUniqueId.
         """
-        wanted: dict[str, dict[str, DocumentEntry]] = {}
+        wanted: dict[tuple[str, str | None], dict[str, DocumentEntry]] = {}
         for entry in entries:
-            repository, document = str(entry.repository_unique_id), str(entry.unique_id)
-            wanted.setdefault(repository, {})[document] = entry
+            source = str(entry.repository_unique_id), _home(entry)
+            wanted.setdefault(source, {})[str(entry.unique_id)] = entry
         missing: list[XDSError] = []
-        for repository, documents in wanted.items():
-            address = self._repositories.get(repository)
+        for (repository, home), documents in wanted.items():
+            address = self._repositories.get(repository, self._gateway if home else None)
             if address is None:
                 problem = f"no address is known of its repository {repository}"
                 missing += (

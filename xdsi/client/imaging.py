@@ -127,10 +127,13 @@ class ImagingConsumer:
     """Fetches instances from their sources.
 
     sources: Retrieve Location UID -> address for RAD-69
+    gateway: address of an Initiating Imaging Gateway, for other sources of what has a home
     """
 
-    def __init__(self, sources: Mapping[str, str], tls: Tls = Tls()) -> None:
-        self._sources = dict(sources)
+    def __init__(
+        self, sources: Mapping[str, str], tls: Tls = Tls(), *, gateway: str | None = None
+    ) -> None:
+        self._sources, self._gateway = dict(sources), gateway
         self._session = open_session(tls)
 
     def close(self) -> None:
@@ -159,9 +162,9 @@ class ImagingConsumer:
         Raises OSError, XDSRepositoryOutOfResources when the folder cannot take them.
         """
         is_over = Event()
-        reachable = [each for each in wanted if each.source in self._sources]
+        reachable = [each for each in wanted if self._address(each) is not None]
         for each in wanted:
-            if each.source not in self._sources:
+            if self._address(each) is None:
                 yield Missing(each, words.no_address(each.source))
         pool = ThreadPoolExecutor(streams, "fetch")
         try:
@@ -174,6 +177,9 @@ class ImagingConsumer:
         finally:
             is_over.set()
             pool.shutdown(cancel_futures=True)
+
+    def _address(self, wanted: Wanted) -> str | None:
+        return self._sources.get(wanted.source, self._gateway if wanted.home else None)
 
     def preview(self, wanted: Wanted, *, most: int = 512, media_type: str = "image/png") -> bytes:
         """A picture of one image, of at most so many rows and columns [WADO-WS].
@@ -202,9 +208,9 @@ class ImagingConsumer:
         request = ImagingRequest(tuple(map(_request, wanted)), syntaxes)
         places = {each.sop_instance_uid: each.path(into) for each in wanted}
         with Landing(into, places, moved) as landing:
-            fetch = Caller(
-                RETRIEVE_IMAGING, self._sources[wanted[0].source], self._session, spool=landing
-            )
+            address = self._address(wanted[0])
+            assert address is not None  # noqa: S101 - only what can be reached is asked for
+            fetch = Caller(RETRIEVE_IMAGING, address, self._session, spool=landing)
             said: Mapping[str, XDSError] = {}
             silence = words.NOTHING_SAID
             try:

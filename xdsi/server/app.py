@@ -64,7 +64,7 @@ class Node:
         # a database that does not answer must not take the threads of others
         self._health = ThreadPoolExecutor(1, "health")
         self._recorder = Recorder.of(server)
-        self._metrics_of = Metrics()
+        self._metrics_of = Metrics(actors)
         self._in_flight = 0
         most = _WAITING * limits.in_flight
         self._coming = _Coming(most, most // _SHARE, _HELD * limits.envelope)

@@ -1,10 +1,14 @@
 """Counters of one process in the Prometheus text format."""
 
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from xdsi.model.errors import XDSError
+from xdsi.plug import Actor
 from xdsi.server.exchange import Exchange
 from xdsi.wire import addressing
 
@@ -20,11 +24,28 @@ _FAULTS = frozenset(
 )
 
 
+class _Measures(Collector):
+    """The figures of the actors themselves."""
+
+    def __init__(self, actors: Sequence[Actor]) -> None:
+        self._actors = actors
+
+    def collect(self) -> Iterator[Metric]:
+        found: dict[str, Metric] = {}
+        for each in (one for actor in self._actors for one in actor.measures()):
+            name = each.name.removesuffix("_total")
+            kind = "gauge" if name == each.name else "counter"
+            family = found.setdefault(name, Metric(name, each.about, kind))
+            family.add_sample(each.name, dict(each.labels), each.value)
+        yield from found.values()
+
+
 class Metrics:
     """What the node did since it started."""
 
-    def __init__(self) -> None:
+    def __init__(self, actors: Sequence[Actor] = ()) -> None:
         self.registry = CollectorRegistry()
+        self.registry.register(_Measures(actors))
         self._requests = Counter(
             "xdsi_requests",
             "Requests by transaction, HTTP status and status of the answer",

@@ -25,13 +25,17 @@ def live() -> Reply:
 
 
 def ready(actors: Sequence[Actor], *, is_draining: bool) -> Reply:
-    """200 when every actor can work, else 503 with what is wrong. May block on databases."""
+    """200 when every actor can work, with notes; else 503 with what is wrong.
+
+    May block on databases.
+    """
     problems = [f"{actor.name}: {line}" for actor in actors for line in actor.ready()]
     if is_draining:
         problems.append("the node is stopping")
     if problems:
         return answer.text(503, "\n".join(problems), NO_STORE)
-    return answer.text(200, "ready", NO_STORE)
+    notes = [f"{actor.name}: {line}" for actor in actors for line in actor.notes()]
+    return answer.text(200, "\n".join(("ready", *notes)), NO_STORE)
 
 
 def metrics(text: bytes) -> Reply:

@@ -15,7 +15,7 @@ from typing import Any
 from xdsi.model.community import Partner
 from xdsi.model.errors import XDSError, XDSUnavailableCommunity
 from xdsi.model.messages import Content, Reader, RetrieveAnswer
-from xdsi.plug import Call, Handler
+from xdsi.plug import Call, Handler, Measure
 
 
 @dataclass(slots=True)
@@ -133,6 +133,30 @@ class Health:
             figures.in_a_row = 0
             figures.last_success = time()
             figures.seconds += self.clock() - started
+
+    @property
+    def note(self) -> str:
+        """Why it is left alone; "" when it is not."""
+        if not self.is_paused:
+            return ""
+        figures = self.figures
+        return f"{self.partner.title} is left alone: {figures.problem}"
+
+    def measures(self) -> Iterator[Measure]:
+        """The figures for /metrics."""
+        figures, partner = self.figures, self.partner
+        labels = (("community", str(partner.home)), ("name", partner.name))
+        for name, about, value in (
+            ("answers_total", "Answers of a partner", figures.successes),
+            ("failures_total", "Requests that it did not answer", figures.failures),
+            ("seconds_total", "Time until its answers began", figures.seconds),
+            ("octets_total", "Octets of its documents passed on", figures.octets),
+            ("last_answer", "When it last answered, since 1970", figures.last_success),
+            ("last_failure", "When it last did not, since 1970", figures.last_failure),
+            ("left_alone", "1 while it has failed too often", float(self.is_paused)),
+        ):
+            if value is not None:
+                yield Measure(f"xdsi_partner_{name}", about, labels, value)
 
     def read(self, count: int) -> None:
         """Octets of its documents were passed on."""

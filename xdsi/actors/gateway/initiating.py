@@ -7,6 +7,7 @@ Source: ITI TF-1 18.2.1; RAD TF-1 29.3 (XC-050, XC-051, IMG-132).
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 
 from xdsi.actors.gateway import iti18, iti39, rad75
 from xdsi.actors.gateway.communities import Communities, Everywhere, Identifier
@@ -46,6 +47,8 @@ def actor(
     documents = everywhere("retrieve", "ITI-39", limits.retrieve_documents)
     images = everywhere("retrieve_imaging", "RAD-75", limits.imaging_documents)
 
+    healths = [each.health for each in communities.partners]
+
     def end() -> None:
         pool.shutdown(cancel_futures=True)
         close()
@@ -62,5 +65,7 @@ def actor(
             Route(transactions.RETRIEVE, partial(iti39.retrieve, repositories=documents)),
             Route(transactions.RETRIEVE_IMAGING, partial(rad75.retrieve, images=images)),
         ),
+        notes=lambda: tuple(filter(None, (each.note for each in healths))),
+        measures=lambda: chain.from_iterable(each.measures() for each in healths),
         close=end,
     )
