@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,25 @@ def test_demo_does_the_main_job_as_often_as_one_likes(twice: Twice) -> None:
         assert len(series) == 3 and sum(int(count) for _, count in series) == 11
         patients |= set(re.findall(r"FindDocuments of (\S+):", said.out))
         assert "\x1b" not in said.out
-    assert len(patients) == 2
+    assert len(patients) == 4
+
+
+@pytest.mark.proves("UC-150", "UC-151")
+def test_demo_crosses_a_border(twice: Twice) -> None:
+    """Found, read and fetched; then a source is stopped, and what it has is named."""
+    for said in twice.said:
+        abroad = said.out.partition("Across the border")[2].partition("How to go on")[0]
+        for step in ("ITI-55", "ITI-18", "ITI-38", "ITI-43", "ITI-39", "RAD-69", "RAD-75"):
+            assert f"{step} " in abroad
+        assert abroad.count("3 documents of urn:oid:2.25.") == 2
+        assert "the report: Normal finding." in abroad
+        assert "7 images, byte for byte as stored" in abroad
+        assert "7 images do not come: its source does not answer there" in abroad
+        assert "XDSRepositoryError" in abroad and "Connection refused" in abroad
+    logs = twice.folder / "a blank" / "the demo"
+    asked = [json.loads(line) for line in (logs / "north.log").read_text().splitlines()]
+    transactions = {line["transaction"] for line in asked if line["event"] == "request"}
+    assert transactions >= {"ITI-55", "ITI-38", "ITI-39", "RAD-75"}
 
 
 def test_demo_stays_in_its_folder(twice: Twice) -> None:
@@ -62,13 +81,16 @@ def test_demo_stays_in_its_folder(twice: Twice) -> None:
     assert names == {"a blank": ["the demo"], "home": []}
     log = (twice.folder / "a blank" / "the demo" / "node.log").read_text()
     lines = [json.loads(line) for line in log.splitlines()]
-    assert [line["status"] for line in lines if line["event"] == "request"] == ["Success"] * 16
+    told = [(line["transaction"], line["status"]) for line in lines if line["event"] == "request"]
+    # a source is stopped at the end of each run, and its images are asked for in two requests
+    assert Counter(told)["RAD-69", "Failure"] == 4
+    assert Counter(status for _, status in told) == {"Success": len(told) - 4, "Failure": 4}
 
 
 def test_commands_it_proposes_can_be_typed(twice: Twice) -> None:
     out = twice.said[1].out
     lines = out[out.index("How to go on") :].splitlines()
-    serve, find = (line.strip() for line in lines if " serve " in line or " find " in line)
+    serve, find, _ = (line.strip() for line in lines if " serve " in line or " find " in line)
     with subprocess.Popen(
         serve, shell=True, stdout=subprocess.PIPE, text=True, env=environment(),
         stderr=subprocess.DEVNULL, start_new_session=True,

@@ -1,29 +1,25 @@
 """`xdsi demo`: the main job on real input, step by step.
 
 A hospital submits an imaging report, as CDA and as PDF, and the manifest of a real study; a
-consumer finds, retrieves and compares them, reads the manifest and fetches images by it. The
-images come with pydicom; the patient is invented.
+consumer finds, retrieves and compares them, reads the manifest and fetches images by it. Then a
+professional here asks another country for what it has of a patient. The images come with pydicom;
+the patients are invented.
 """
 
 import argparse
 import re
-import signal
-import socket
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from queue import Empty, Queue
 from shlex import quote
-from threading import Thread
-from typing import NoReturn
 
 from rich.table import Table
 
 from xdsi import app
 from xdsi.actors.imaging.importing import import_folder
-from xdsi.cli import demo_images, init, sample, screen
+from xdsi.cli import demo_countries, demo_images, init, sample, screen
+from xdsi.cli.demo_node import Node, free_port, serving
 from xdsi.client import DocumentConsumer, DocumentSource, Received, compose
 from xdsi.client.imaging import ImagingConsumer
 from xdsi.config import Config, ConfigurationError, load
@@ -36,10 +32,6 @@ from xdsi.wire.kos import read_manifest
 
 HELP = "run a node and do the main job on real input; Ctrl-C ends it"
 _PORT = 8080
-_START_SECONDS = 60
-_STOP_SECONDS = 40
-
-Node = subprocess.Popen[str]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,16 +52,21 @@ def run(args: argparse.Namespace) -> int:
     folder = args.folder.resolve()
     screen.say(f"Everything the demo makes lies under [bold]{screen.escape(str(folder))}[/bold]\n")
     path = _configured(folder / "node" / "xdsi.toml", args.port)
+    north = demo_countries.configured(folder)
+    demo_countries.partnered(path, north)
     config = load(path)
-    with _node(path, folder / "node.log") as (node, base):
+    with ExitStack() as stack:
+        node, base = stack.enter_context(serving(path, folder / "node.log"))
         is_elsewhere = args.port is None and not base.endswith(f":{_PORT}")
         why = f", as port {_PORT} is taken" if is_elsewhere else ""
         screen.step("serve", f"the node answers at {base}{why}")
         patient, study, good = _main_job(config, base, folder)
-        _how_to_go_on(path, folder, base, patient, study)
+        source = stack.enter_context(demo_countries.running(north))
+        abroad, is_whole = demo_countries.play(north, source, config, base)
+        _how_to_go_on(path, folder, base, patient, study, abroad)
         if not args.exit:
             _stay(node, folder)
-    return 0 if good else 1
+    return 0 if good and is_whole else 1
 
 
 def _stay(node: Node, folder: Path) -> None:
@@ -85,7 +82,7 @@ def _stay(node: Node, folder: Path) -> None:
 
 def _configured(path: Path, port: int | None) -> Path:
     """The demo's configuration, made if it is not there, with a port that can be had."""
-    wanted = port or _free_port(_PORT)
+    wanted = port or free_port(_PORT)
     if not path.exists():
         init.create(path.parent, wanted, init.fresh_oid())
         screen.step("init", "a registry, a repository and an imaging source, empty")
@@ -95,18 +92,6 @@ def _configured(path: Path, port: int | None) -> Path:
         app.migrate(load(path))  # it may be of an earlier version
         screen.step("init", "the node of an earlier run is used again")
     return path
-
-
-def _free_port(port: int) -> int:
-    """This port of the loopback, or another one if somebody has it."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        found: int = probe.getsockname()[1]
-        return found
 
 
 def _main_job(config: Config, base: str, folder: Path) -> tuple[CX, str, bool]:
@@ -186,7 +171,7 @@ def _summary(received: Sequence[Received]) -> None:
     screen.out.print(table)
 
 
-def _how_to_go_on(path: Path, folder: Path, base: str, patient: CX, study: str) -> None:
+def _how_to_go_on(path: Path, folder: Path, base: str, patient: CX, study: str, abroad: CX) -> None:
     program = Path(sys.argv[0])
     xdsi = f"{quote(sys.executable)} -m xdsi" if program.suffix == ".py" else quote(str(program))
     node = f"--config {quote(str(path))}"
@@ -198,66 +183,10 @@ def _how_to_go_on(path: Path, folder: Path, base: str, patient: CX, study: str) 
         f"--into {quote(str(folder / 'images'))}",
         f"{xdsi} submit {quote(str(folder / 'sent' / patient.id / 'report.pdf'))} {node} "
         f"--patient {quote(str(patient))}",
+        f"{xdsi} find {node} --gateway --patient {quote(str(abroad))}",
+        f"{xdsi} partner test {node}",
         f"{xdsi} explain REG-070",
         f"contracts: {base}/registry?wsdl  {base}/repository?wsdl  {base}/imaging?wsdl",
         f"what came in: {folder / 'node.log'}",
     ):
         screen.plain(f"  {line}")
-
-
-@contextmanager
-def _node(config: Path, log: Path) -> Iterator[tuple[Node, str]]:
-    """A node in a process of its own, and its base address. Stopped at the end."""
-    command = [sys.executable, "-m", "xdsi", "serve", "--config", str(config)]
-    with log.open("ab") as errors:
-        node = subprocess.Popen(  # noqa: S603
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
-        )
-    before = {
-        signal.SIGTERM: signal.signal(signal.SIGTERM, _terminated),
-        # a shell without job control starts programs in the background with it ignored
-        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
-    }
-    try:
-        yield node, _base(node, log)
-    finally:
-        node.send_signal(signal.SIGTERM)
-        try:
-            node.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            node.kill()
-            node.wait()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _terminated(number: int, _frame: object) -> NoReturn:
-    """SIGTERM leaves by way of `finally`, so that no node stays behind."""
-    raise SystemExit(128 + number)
-
-
-def _base(node: Node, log: Path) -> str:
-    """Wait for the address that `serve` prints. Raises ConfigurationError with its last words."""
-    lines: Queue[str | None] = Queue()
-
-    def read() -> None:
-        assert node.stdout is not None  # noqa: S101
-        for line in node.stdout:
-            lines.put(line)
-        lines.put(None)
-
-    Thread(target=read, daemon=True).start()
-    while True:
-        try:
-            line = lines.get(timeout=_START_SECONDS)
-        except Empty:
-            raise ConfigurationError(f"the node did not start; see {log}") from None
-        if line is None:
-            raise ConfigurationError(_last_words(log))
-        if "/health/ready" in line:
-            return line.split()[-1].removesuffix("/health/ready")
-
-
-def _last_words(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("xdsi: ") if lines else f"the node did not start; see {log}"

@@ -31,7 +31,7 @@ def fetch(
     series = max(study.series, key=lambda each: len(each.instances)).series_instance_uid
     wanted = chosen(manifest, series=(series,))
     results = list(consumer.fetch(wanted, into))
-    equal = [each for each in results if _is_equal(each, sent)]
+    equal = [each for each in results if is_equal(each, sent)]
     verdict = "byte for byte as stored" if len(equal) == len(wanted) else "NOT as stored"
     screen.step(
         screen.named(t.RETRIEVE_IMAGING),
@@ -40,7 +40,8 @@ def fetch(
     return _preview(consumer, wanted[len(wanted) // 2], sent, into) and len(equal) == len(wanted)
 
 
-def _is_equal(result: Fetched | Missing, sent: Mapping[str, Path]) -> bool:
+def is_equal(result: Fetched | Missing, sent: Mapping[str, Path]) -> bool:
+    """Whether it came, as it was sent."""
     if isinstance(result, Missing):
         return False
     return result.path.read_bytes() == sent[result.wanted.sop_instance_uid].read_bytes()

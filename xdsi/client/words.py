@@ -29,6 +29,8 @@ _MEANINGS = MappingProxyType(
 
 def reason(error: XDSError) -> str:
     """What an error of the source means."""
+    if "[XC-070]" in error.context:  # a gateway says so of what lies behind it
+        return "its source does not answer there; ask again later"
     return _MEANINGS.get(error.code, "the source refused it")
 
 
