@@ -23,13 +23,14 @@ from xdsi.actors.imaging.store import ImageStore
 from xdsi.config import Config, ConfigurationError, Limits
 from xdsi.model.community import Partner
 from xdsi.model.values import CX, HomeCommunityId
+from xdsi.model.web import WebAnswer, WebRequest
 from xdsi.ownership import refuse_foreign_packages
 from xdsi.partners import Tried, tried
 from xdsi.peers import dicomweb
 from xdsi.peers.caller import Caller
 from xdsi.peers.dicomweb import DicomWebArchive
 from xdsi.peers.session import Tls, open_session
-from xdsi.plug import Actor, Handler
+from xdsi.plug import Actor, Call, Handler
 from xdsi.standard.transactions import REGISTER, STORED_QUERY, Transaction
 from xdsi.units import migrations
 
@@ -76,12 +77,22 @@ def _gateways(
     config: Config, section: configuration.Gateway, made: tuple[Actor, ...]
 ) -> tuple[Actor, ...]:
     """The gateways, with what is known of patients elsewhere."""
-    local = partial(_local, made)
+    local, web = partial(_local, made), _dicomweb(made)
     if section.initiating is None:
-        return gateways.actors(config, section, local)
+        return gateways.actors(config, section, local, web)
     kept = Known(databases.make_engine(config, "gateway", section))
     told = (each.demographics for each in made if each.demographics is not None)
-    return gateways.actors(config, section, local, kept, next(told, lambda patient: None))
+    return gateways.actors(config, section, local, web, kept, next(told, lambda patient: None))
+
+
+def _dicomweb(made: Sequence[Actor]) -> Callable[[WebRequest, Call], WebAnswer] | None:
+    """The imaging source as it answers in plain HTTP."""
+    resources = (each for actor in made for each in actor.resources)
+    found = next((each for each in resources if each.path == "/dicom-web"), None)
+    if found is None:
+        return None
+    route = found.route
+    return lambda request, call: route(request).handler(request, call)
 
 
 def _imaging(config: Config, section: configuration.Imaging) -> Actor:

@@ -258,6 +258,7 @@ class Gateway:
     database, password_file: what patients are called in other communities
     registry: `local`, or the address of a remote registry for ITI-18
     repositories, imaging: `OID=URL` of those beyond [repository] and [imaging]
+    web: the same of imaging sources for WADO-RS
     ca, certificate, key: PEM files for connections to these
     relay: documents of remote ones go on while they come (`stream`), or are fetched first
         (`spool`); `auto` streams where one of them alone is asked
@@ -273,6 +274,7 @@ class Gateway:
     registry: str = "local"
     repositories: tuple[str, ...] = ()
     imaging: tuple[str, ...] = ()
+    web: tuple[str, ...] = ()
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+import requests
+
 from xdsi.actors.gateway import initiating, responding
 from xdsi.actors.gateway.communities import Communities, Own
 from xdsi.actors.gateway.identifiers import Identifiers
 from xdsi.actors.gateway.known import Known
 from xdsi.actors.gateway.sources import Source
+from xdsi.actors.gateway.xcwado import Ask, WebSource
 from xdsi.config import Config, ConfigurationError, Gateway
 from xdsi.model.discovery import Discovery
 from xdsi.model.errors import XDSRegistryError, XDSRepositoryError
@@ -15,8 +18,10 @@ from xdsi.model.identity import Demographics
 from xdsi.model.values import CX, HomeCommunityId, is_address, is_oid
 from xdsi.partners import Partners, relayed
 from xdsi.peers.caller import Caller, Relaying
+from xdsi.peers.forward import Forward
 from xdsi.peers.session import Tls, open_session
 from xdsi.peers.spool import Spool
+from xdsi.peers.web import Web
 from xdsi.plug import UNREAD_QUERY, Actor, Handler
 from xdsi.standard import urns
 from xdsi.standard.transactions import (
@@ -32,12 +37,14 @@ def actors(
     config: Config,
     section: Gateway,
     local: Callable[[Transaction], Handler],
+    web: Ask | None = None,
     known: Known | None = None,
     demographics: Callable[[CX], Demographics | None] = lambda patient: None,
 ) -> tuple[Actor, ...]:
     """The Responding Gateway, and the Initiating Gateway if there is one.
 
     local: the handler of a transaction in this process
+    web: the imaging source in this process as it answers WADO-RS, from `studies` on
     known: what patients are called elsewhere, closed with the actor; given for the second one
     demographics: what the identity feed told of a patient
     Raises ConfigurationError.
@@ -79,6 +86,7 @@ def actors(
         query=local(STORED_QUERY) if is_local else at(STORED_QUERY, section.registry),
         retrieve=sources(RETRIEVE, section.repositories, _own(config, "repositories")),
         retrieve_imaging=sources(RETRIEVE_IMAGING, section.imaging, _own(config, "imaging")),
+        web=_web(config, section, session, web),
     )
     made = (responding.actor(own, config.limits, discover=discover, close=close),)
     settings = section.initiating
@@ -98,6 +106,20 @@ def actors(
         *made,
         initiating.actor(communities, identifiers, settings, config.limits, close=end),
     )
+
+
+def _web(
+    config: Config, section: Gateway, session: requests.Session, local: Ask | None
+) -> dict[str, WebSource]:
+    """Imaging sources by their Retrieve Location UIDs."""
+    found = {}
+    if local is not None and config.imaging is not None:
+        own = f"{config.server.public_url}/dicom-web" if config.server.public_url else ""
+        found[config.imaging.unique_id] = WebSource(local, tuple(filter(None, (own,))))
+    for oid, url in map(_pair, section.web):
+        ask = Forward(Web(url, session, limits=config.limits))
+        found[oid] = WebSource(ask, (url,))
+    return found
 
 
 def _discovery(config: Config) -> Discovery | None:
@@ -151,7 +173,7 @@ def check(config: Config) -> Iterator[str]:
         )
     if section.spool_bytes <= 0:
         yield "gateway.spool_bytes: expected more than 0"
-    for name in ("repositories", "imaging"):
+    for name in ("repositories", "imaging", "web"):
         taken = {_own(config, name)}
         for text in getattr(section, name):
             oid, url = _pair(text)

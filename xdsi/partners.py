@@ -28,8 +28,10 @@ from xdsi.model.messages import DocumentRequest, QueryRequest, RetrieveRequest
 from xdsi.model.values import CX, HomeCommunityId
 from xdsi.peers.caller import Caller, Pace, Relaying
 from xdsi.peers.errors import reason
+from xdsi.peers.forward import Forward
 from xdsi.peers.session import Tls, open_session
 from xdsi.peers.spool import Spool
+from xdsi.peers.web import Web
 from xdsi.plug import UNREAD_QUERY, Call, Handler
 from xdsi.standard import dicom, queries, urns
 from xdsi.standard.transactions import (
@@ -70,10 +72,17 @@ class Partners:
             query=self.caller(CROSS_GATEWAY_QUERY, partner, partner.query),
             retrieve=self._source(CROSS_GATEWAY_RETRIEVE, partner, "retrieve"),
             retrieve_imaging=self._source(CROSS_GATEWAY_RETRIEVE_IMAGING, partner, "imaging"),
+            web=self._web(partner),
             discover=None
             if discovery is None
             else self.caller(PATIENT_DISCOVERY, partner, discovery),
         )
+
+    def _web(self, partner: Partner) -> Forward | None:
+        if (base := partner.address("web")) is None:
+            return None
+        pace = Pace(connect=min(5.0, partner.seconds), pause=partner.seconds)
+        return Forward(Web(base, self.session(partner), pace=pace, limits=self._limits))
 
     def _source(self, row: Transaction, partner: Partner, service: str) -> Source | None:
         if (address := partner.address(service)) is None:

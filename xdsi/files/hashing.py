@@ -3,14 +3,33 @@
 import hashlib
 from collections import deque
 from concurrent.futures import Executor, Future
-from threading import Condition
+from threading import Condition, Lock
 
 # Below this a second thread costs more than it saves (64 KiB hash in 70 µs).
 _WORTH_A_THREAD = 64 << 10
 # Octets that may wait while those before them are hashed: with fewer the hashing thread, which has
-# most to do, waits for the disk and for what comes (bench: iti41-large). Each stream may hold them
-# (SEC-T-041).
-_AHEAD = 2 << 20
+# most to do, waits for the disk and for what comes (bench: iti41-large). All streams share what may
+# wait (SEC-T-041; bench: memory).
+_MOST, _ALL = 2 << 20, 4 << 20
+
+
+class _Turns:
+    """How many streams are being hashed at the moment, in this process."""
+
+    def __init__(self) -> None:
+        self._count, self._guard = 0, Lock()
+
+    def add(self, number: int) -> None:
+        with self._guard:
+            self._count += number
+
+    @property
+    def share(self) -> int:
+        """Octets of one that may wait."""
+        return min(_MOST, _ALL // max(1, self._count))
+
+
+_turns = _Turns()
 
 
 class Digests:
@@ -34,9 +53,11 @@ class Digests:
             if is_waiting:
                 self._waiting.append(data)
                 self._size += len(data)
-                self._turn = self._turn or self._threads.submit(self._run)
+                if self._turn is None:
+                    self._turn = self._threads.submit(self._run)
+                    _turns.add(1)
         if is_waiting:
-            self._wait(_AHEAD)
+            self._wait(_turns.share)
         else:
             self._add(data)
 
@@ -75,6 +96,7 @@ class Digests:
             if self._waiting:
                 return self._waiting.popleft()
             self._turn = None
+            _turns.add(-1)
             return None
 
     def _add(self, data: bytes) -> None:

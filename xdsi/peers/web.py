@@ -87,17 +87,21 @@ class Web:
         path: below `base`, with its query, made of safe characters alone
         Raises NotThere for 404 and 410, ArchiveBusy for 429 and 503, else ArchiveError.
         """
-        headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": "xdsi"}
-        if self.login is not None:
-            headers["Authorization"] = self.login.header()
-        with failing():
-            answer = self._ask(f"{self.base.rstrip('/')}{path}", headers, patience)
+        answer = self.ask(path, accept, patience)
         try:
             _check(answer)
         except BaseException:
             answer.close()
             raise
         return answer
+
+    def ask(self, path: str, accept: str, patience: Patience) -> requests.Response:
+        """As `get`, whatever its status. Raises ArchiveError when there is no answer."""
+        headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": "xdsi"}
+        if self.login is not None:
+            headers["Authorization"] = self.login.header()
+        with failing():
+            return self._ask(f"{self.base.rstrip('/')}{path}", headers, patience)
 
     def _ask(self, url: str, headers: dict[str, str], patience: Patience) -> requests.Response:
         try:

@@ -170,6 +170,7 @@ home_community_id = "{HERE.removeprefix("urn:oid:")}"
 name = "North"
 home_community_id = "{NORTH.removeprefix("urn:oid:")}"
 query = "{north.base}/gateway/responding"
+web = "{north.base}/gateway/responding/wado"
 """
     addresses = {name: each.address for name, each in stubs.items()}
     addresses["dead"] = f"http://127.0.0.1:{free_port()}/"
@@ -401,3 +402,70 @@ def test_the_command_line_asks_all_communities(
     said = program("fetch", *at, "--document", uid, "--into", into)
     assert said.code == 0, said.err
     assert [each.read_bytes() for each in into.iterdir()] == [REPORT]
+
+
+# WADO-RS across the border
+
+
+@pytest.fixture(scope="module")
+def images(north: Node, person: Person, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A study in the north; its UID."""
+    folder, uid = tmp_path_factory.mktemp("images"), new_uid()
+    for name, data in study(uid, {new_uid(): 2}).items():
+        (folder / f"{name}.dcm").write_bytes(data)
+    assert program("import", folder, "--config", north.config).code == 0
+    return uid
+
+
+def wado(node: Node, uid: str, source: str, *, home: str = NORTH, more: str = "") -> Any:
+    home = home.removeprefix("urn:oid:")
+    place = f"homeCommunityId/{home}/RetrieveLocationUID/{source}/studies/{uid}{more}"
+    return requests.get(f"{node.base}/gateway/initiating/wado/{place}", timeout=30)
+
+
+@pytest.mark.proves("IMG-170", "IMG-171", "IMG-172", "IMG-173", "IMG-175")
+def test_images_come_by_plain_http_across_the_border(north: Node, here: Node, images: str) -> None:
+    assert north.settings.imaging is not None
+    source = north.settings.imaging.unique_id
+    own = requests.get(f"{north.base}/dicom-web/studies/{images}", timeout=30)
+    got = wado(here, images, source)
+    assert (got.status_code, own.status_code) == (200, 200)
+
+    def files(answer: requests.Response) -> list[bytes]:
+        boundary = answer.headers["Content-Type"].partition("boundary=")[2].strip('"').encode()
+        parts = answer.content.split(b"--" + boundary)[1:-1]
+        return [each.partition(b"\r\n\r\n")[2] for each in parts]
+
+    assert files(got) == files(own) and len(files(got)) == 2
+    told = wado(here, images, source, more="/metadata")
+    assert [each["0020000D"]["Value"] for each in told.json()] == [[images]] * 2
+    spelled = requests.get(got.url.replace("/studies/", "/study/"), timeout=30)
+    assert files(spelled) == files(own)
+    lines = north.requests("RAD-107")
+    assert any(each["path"].startswith("/gateway/responding/wado") for each in lines)
+
+
+@pytest.mark.proves("IMG-170", "IMG-174")
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"home": "urn:oid:2.999.666"}, 404),
+        ({"home": HOMES["dead"]}, 404),
+        ({"source": "2.999.667"}, 404),
+        ({"uid": "1.2.3"}, 404),
+        ({"uid": "..%2Fx"}, 400),
+        ({"home": "x"}, 400),
+        ({"source": "x"}, 400),
+        ({"more": "/series/1.2?retrieveurl=127.0.0.1:9/x"}, 400),
+        ({"more": "?retrieveurl=http://169.254.169.254/latest"}, 400),
+        ({"more": "/a%20b"}, 400),
+    ],
+)
+def test_what_nobody_serves_is_refused(
+    north: Node, here: Node, images: str, change: dict[str, str], status: int
+) -> None:
+    assert north.settings.imaging is not None
+    asked = {"uid": images, "source": north.settings.imaging.unique_id, **change}
+    answer = wado(here, asked.pop("uid"), asked.pop("source"), **asked)
+    assert answer.status_code == status, answer.text
+    assert "Traceback" not in answer.text

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from xdsi.actors.gateway.health import Health
 from xdsi.actors.gateway.sources import Relayed, Source, Sources, without_home
+from xdsi.actors.gateway.xcwado import Ask, WebSource
 from xdsi.files.failing import Failing
 from xdsi.model.community import Partner
 from xdsi.model.errors import XDSError, XDSUnavailableCommunity, XDSUnknownCommunity, shown
@@ -26,6 +27,7 @@ class Community:
     retrieve: Source | None = None
     retrieve_imaging: Source | None = None
     discover: Handler | None = None
+    web: Ask | None = None
     health: Health = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,12 +53,14 @@ class Own:
 
     query: ITI-18 at its registry
     retrieve: ITI-43 by repositoryUniqueId; retrieve_imaging: RAD-69 by that of the imaging source
+    web: sources that also answer WADO-RS, by Retrieve Location UID
     """
 
     home: HomeCommunityId
     query: Handler
     retrieve: Mapping[str, Source]
     retrieve_imaging: Mapping[str, Source]
+    web: Mapping[str, WebSource] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 
-from xdsi.actors.gateway import iti18, iti39, rad75
+from xdsi.actors.gateway import iti18, iti39, rad75, xcwado
 from xdsi.actors.gateway.communities import Communities, Everywhere, Identifier
 from xdsi.actors.gateway.iti18 import Asking
 from xdsi.actors.gateway.sources import Sources
 from xdsi.config import Limits
 from xdsi.model.community import Initiating
 from xdsi.plug import Actor, Route
-from xdsi.standard import transactions
+from xdsi.standard import transactions, urns
 
 _THREADS = 256  # that wait for partners, at most
 
@@ -47,6 +47,18 @@ def actor(
     documents = everywhere("retrieve", "ITI-39", limits.retrieve_documents)
     images = everywhere("retrieve_imaging", "RAD-75", limits.imaging_documents)
 
+    prefix = urns.OID_PREFIX
+    here = "" if own is None else str(own.home).removeprefix(prefix)
+    web = partial(
+        xcwado.ask,
+        partners={
+            home.removeprefix(prefix): each.web
+            for home, each in communities.by_home.items()
+            if each.web is not None
+        },
+        own=None if own is None else xcwado.responding(here, own.web),
+        home=here,
+    )
     healths = [each.health for each in communities.partners]
 
     def end() -> None:
@@ -65,6 +77,7 @@ def actor(
             Route(transactions.RETRIEVE, partial(iti39.retrieve, repositories=documents)),
             Route(transactions.RETRIEVE_IMAGING, partial(rad75.retrieve, images=images)),
         ),
+        resources=(xcwado.resource("/gateway/initiating/wado", web),),
         notes=lambda: tuple(filter(None, (each.note for each in healths))),
         measures=lambda: chain.from_iterable(each.measures() for each in healths),
         close=end,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from xdsi.actors.gateway import iti38, iti39, rad75
+from xdsi.actors.gateway import iti38, iti39, rad75, xcwado
 from xdsi.actors.gateway.communities import Own
 from xdsi.actors.gateway.sources import Sources
 from xdsi.config import Limits
@@ -19,7 +19,7 @@ from xdsi.model.errors import (
     relocated,
 )
 from xdsi.plug import Actor, Handler, Route
-from xdsi.standard import transactions
+from xdsi.standard import transactions, urns
 
 
 def actor(
@@ -40,6 +40,8 @@ def actor(
     pool = ThreadPoolExecutor(limits.threads * most, "gateway")
     repositories = Sources(home, own.retrieve, pool, limits.retrieve_documents)
     images = Sources(home, own.retrieve_imaging, pool, limits.imaging_documents)
+
+    web = xcwado.responding(str(home).removeprefix(urns.OID_PREFIX), own.web)
 
     def end() -> None:
         pool.shutdown(cancel_futures=True)
@@ -76,6 +78,7 @@ def actor(
             ),
             *(() if discover is None else (Route(transactions.PATIENT_DISCOVERY, discover),)),
         ),
+        resources=(xcwado.resource("/gateway/responding/wado", web),),
         close=end,
     )
 
