@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from bench import documents, imaging, manifest, memory, query, results, scale, submit
+from bench import documents, gateways, imaging, manifest, memory, query, results, scale, submit
 from bench.measure import GIB, QUICK, SMALLEST, Report, Sizes
 
 Row = Callable[[Sizes, Path, Report], None]
@@ -27,6 +27,8 @@ ROWS: dict[str, Row] = {
     **dict(imaging.rows()),
     manifest.ROW: manifest.manifest,
     memory.IMAGES: memory.of_images,
+    gateways.FAN_OUT: gateways.query,
+    gateways.LARGE: gateways.large,
 }
 _ENTRY_BYTES = 13_000  # of a database per entry, with its share of sets and associations
 _SCALE_BYTES = 20_000  # with folders and their associations as well, and the log while it is made
@@ -101,6 +103,8 @@ def _problem(folder: Path, sizes: Sizes, chosen: Sequence[str]) -> str:
         memory.ROW: 8 * sizes.large,
         manifest.ROW: GIB // 4,
         memory.IMAGES: 8 * sizes.large,
+        gateways.FAN_OUT: GIB // 4,
+        gateways.LARGE: 4 * sizes.large,
         **dict.fromkeys(imaging.LARGE, sizes.large),
         **dict.fromkeys(imaging.CT, GIB),
         **dict.fromkeys(imaging.ARCHIVE, sizes.large + GIB),

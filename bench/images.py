@@ -5,7 +5,7 @@ them.
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
 from itertools import islice
 
@@ -83,13 +83,14 @@ class Series:
         head = messages.http_head("/dicom-web/studies", around.media_type, length)
         return Message(((head, 1), *runs), expects=b'"00081199"')
 
+    def request(self, home: str | None = None) -> ImagingRequest:
+        """RAD-69 of all of it, as it is stored; home: of its community"""
+        source = partial(DocumentRequest, samples.IMAGING_SOURCE, home=home)
+        asked = tuple(InstanceRequest(self.study, self.series, source(u)) for u in self.instances)
+        return ImagingRequest(asked, (EXPLICIT_LITTLE_ENDIAN,))
+
     def rad69_message(self) -> Message:
-        """RAD-69 of all of it, as it is stored."""
-        asked = tuple(
-            InstanceRequest(self.study, self.series, DocumentRequest(samples.IMAGING_SOURCE, uid))
-            for uid in self.instances
-        )
-        return messages.imaging_message(ImagingRequest(asked, (EXPLICIT_LITTLE_ENDIAN,)))
+        return messages.imaging_message(self.request())
 
     def wado_message(self) -> Message:
         """WADO-RS of all of it, as it is stored."""

@@ -29,6 +29,7 @@ class Sizes:
     patient_documents: of the one patient with many
     instances: of a CT
     references: of a manifest
+    communities: that are asked at once
     """
 
     entries: int = 10_000
@@ -50,6 +51,7 @@ class Sizes:
     patient_documents: int = 2_000
     instances: int = 500
     references: int = 20_000
+    communities: tuple[int, ...] = (1, 8, 32)
 
 
 QUICK = Sizes(
@@ -85,6 +87,7 @@ SMALLEST = Sizes(
     patient_documents=30,
     instances=4,
     references=50,
+    communities=(2,),
 )
 
 

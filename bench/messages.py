@@ -30,7 +30,7 @@ from xdsi.wire import mime, soap
 from xdsi.wire.body import Attachment
 
 _REPLY_TO = "http://www.w3.org/2005/08/addressing/anonymous"
-_SIMPLE = f"{ns.SOAP_MEDIA_TYPE}; charset=UTF-8"
+SIMPLE = f"{ns.SOAP_MEDIA_TYPE}; charset=UTF-8"
 
 Asked = QueryRequest | RetrieveRequest | ImagingRequest
 Run = tuple[bytes, int]
@@ -76,7 +76,7 @@ def query_envelope(request: QueryRequest) -> bytes:
 def query_message(of: CX) -> bytes:
     """The same as an HTTP request."""
     body = query(of)
-    return http_head("/registry", _SIMPLE, len(body)) + body
+    return http_head("/registry", SIMPLE, len(body)) + body
 
 
 def retrieve_message(document: str) -> Message:
@@ -126,7 +126,7 @@ def inline_message(of: CX, size: int) -> tuple[Message, str]:
     # base64 of a block that three divides can be repeated
     text = base64.b64encode(one)
     length = len(before) + len(text) * times + len(after)
-    http = http_head("/repository", _SIMPLE, length)
+    http = http_head("/repository", SIMPLE, length)
     return Message(((http + before, 1), (text, times), (after, 1))), _unique_id(request)
 
 

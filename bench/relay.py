@@ -12,7 +12,7 @@ from bench.transfer import head_and_body, length_of
 
 
 def serve(port: int) -> None:
-    """One thread a connection, one request without a body each."""
+    """One thread a connection, one request each."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         print(listener.getsockname()[1], flush=True)
         while True:
@@ -22,8 +22,10 @@ def serve(port: int) -> None:
 
 def _one(connection: socket.socket, port: int) -> None:
     with connection, socket.create_connection(("127.0.0.1", port)) as server:
-        asked, _ = head_and_body(connection)
-        server.sendall(asked + b"\r\n\r\n")
+        asked, body = head_and_body(connection)
+        while len(body) < (length_of(asked) or 0):
+            body += connection.recv(MIB)
+        server.sendall(asked + b"\r\n\r\n" + body)
         head, body = head_and_body(server)
         connection.sendall(head + b"\r\n\r\n" + body)
         left = (length_of(head) or 0) - len(body)
