@@ -137,7 +137,9 @@ def test_of_identical_submissions_at_once_one_counts_and_its_document_stays(
         with ThreadPoolExecutor(4) as threads:
             answers = sorted(threads.map(race, range(4)), key=len)
         assert answers[0] == []
-        assert all(XDSDuplicateUniqueIdInRegistry in found for found in answers[1:])
+        # who looks for ids before the winner is there finds its UUIDs taken alone
+        known = {XDSDuplicateUniqueIdInRegistry, XDSRegistryMetadataError}
+        assert all(known & set(found) for found in answers[1:])
         assert entries(actor, id_of(request)) == 1
         assert reading.served(holdings, id_of(request)) == b"abc"
     assert reading.names(holdings) == reading.recorded(holdings)
