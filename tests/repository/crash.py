@@ -1,9 +1,4 @@
-"""Kill a repository before each of its steps, restart it, and look whether its promises hold.
-
-Run as `python -m tests.repository.crash FOLDER SCENARIO`. It forks one process per step; the child
-ends with os._exit before the step, another child restarts and checks. One JSON line per step, and
-`{"step": N, "reached": false}` for the first step there is not.
-"""
+"""A repository that is killed before any of its steps and restarted (tests/killing.py)."""
 
 import hashlib
 import json
@@ -20,7 +15,9 @@ import repository
 from repository import iti41, recovery
 from repository.holdings import Holdings
 from repository.schema import METADATA
+from tests import killing
 from tests.files.disks import HookedDisk
+from tests.killing import Steps
 from tests.repository import reading
 from tests.repository.ports import CALL
 from tests.samples import REPOSITORY, document_entry, staged, submission, submission_set
@@ -42,20 +39,7 @@ from xdsi.standard.queries import GET_DOCUMENTS, OBJECT_REF
 from xdsi.units import engine, migrate
 from xdsi.wire import parameters
 
-KILLED = 42
 CONTENTS = (b"first", b"second" * 50_000)
-
-
-class Steps:
-    """Counts steps and ends the process before the one it is told."""
-
-    def __init__(self, last: int = 0) -> None:
-        self.last, self.count = last, 0
-
-    def __call__(self, name: str = "") -> None:
-        self.count += 1
-        if self.count == self.last:
-            os._exit(KILLED)
 
 
 class Stepping:
@@ -280,36 +264,6 @@ def check(folder: Path) -> list[str]:
     return broken
 
 
-def child(work: Callable[[], None]) -> int:
-    """Exit code of a forked process that does the work."""
-    if (pid := os.fork()) == 0:
-        try:
-            work()
-        except BaseException:  # told by the exit code, and on stderr
-            import traceback
-
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-def main(folder: Path, scenario: str) -> None:
-    for step in range(1, 200):
-        place = folder / f"{scenario}{step}"
-        place.mkdir()
-        code = child(lambda: SCENARIOS[scenario](place, Steps(step)))  # noqa: B023 (called here)
-        if code == 0:
-            print(json.dumps({"step": step, "reached": False}))
-            return
-
-        def look() -> None:
-            (place / "found").write_text(json.dumps(check(place)))  # noqa: B023 (called here)
-
-        checked = child(look)
-        found = json.loads((place / "found").read_text()) if checked == 0 else ["the check failed"]
-        print(json.dumps({"step": step, "reached": code == KILLED, "broken": found}), flush=True)
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    name = sys.argv[2]
+    killing.before_each_step(Path(sys.argv[1]), name, Path.mkdir, SCENARIOS[name], check)

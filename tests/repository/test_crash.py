@@ -1,11 +1,12 @@
 """A repository that ends at any moment, and one whose disk is full."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests import killing
 
 # scenario -> fewest steps it must have, so that a hook that got lost is noticed
 SCENARIOS = {
@@ -20,22 +21,10 @@ SCENARIOS = {
 
 @pytest.mark.proves("SEC-T-001", "SEC-T-003", "SEC-T-004", "SEC-T-005", "SEC-T-008", "REG-031")
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_killed_before_any_step_it_keeps_its_promises(
-    quick_path: Path, root: Path, scenario: str
-) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.repository.crash", str(quick_path), scenario],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stderr
-    results = [json.loads(line) for line in done.stdout.splitlines()]
-    *killed, last = results
-    assert not last["reached"]
-    assert [each for each in killed if not each["reached"] or each["broken"]] == [], done.stderr
-    assert len(killed) >= SCENARIOS[scenario]
+def test_killed_before_any_step_it_keeps_its_promises(quick_path: Path, scenario: str) -> None:
+    steps = killing.outcomes("tests.repository.crash", quick_path, scenario)
+    assert [each for each in steps if not each["reached"] or each["broken"]] == []
+    assert len(steps) >= SCENARIOS[scenario]
 
 
 FULL_DISK = """

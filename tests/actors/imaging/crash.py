@@ -1,27 +1,21 @@
-"""An archive that is killed before any step of a keep or a removal.
+"""An archive that is killed before any step of a keep or a removal (tests/killing.py)."""
 
-    python -m tests.actors.imaging.crash FOLDER SCENARIO
-
-Each step runs in a process of its own that ends there at once; the parent then looks whether the
-promises hold. One JSON line a step: was it reached, what is broken.
-"""
-
-import json
-import os
 import shutil
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine, event
 
+from tests import killing
 from tests.actors.imaging.stores import embedded
 from tests.actors.imaging.studies import CALL, everything, instance, keep, leftovers, published
 from tests.files.disks import HookedDisk
+from tests.killing import Steps
 from xdsi.actors.imaging.store import Outcome
 from xdsi.files.blobs import PREFIXES
 
-KILLED = 9
+ACKNOWLEDGED = "acknowledged"
 STUDY = "1.2.3"
 OLD, NEW = (
     instance(StudyInstanceUID=STUDY, SOPInstanceUID=f"{STUDY}.1", PatientName=f"Example^{name}")
@@ -29,19 +23,7 @@ OLD, NEW = (
 )
 
 
-class Steps:
-    """Counts calls of the disk and of the database, and ends the process before the n-th."""
-
-    def __init__(self, last: int) -> None:
-        self.left = last
-
-    def __call__(self, *_: object) -> None:
-        self.left -= 1
-        if self.left == 0:
-            os._exit(KILLED)
-
-
-def run(folder: Path, scenario: str, steps: Steps, acknowledged: Path) -> None:
+def run(scenario: str, folder: Path, steps: Steps) -> None:
     with embedded(folder, calls=HookedDisk(steps), other_data_set="replace") as store:
         engine: Engine = store.index._units.engine
         event.listen(engine, "before_cursor_execute", lambda *_: steps())
@@ -49,10 +31,11 @@ def run(folder: Path, scenario: str, steps: Steps, acknowledged: Path) -> None:
             store.remove(STUDY)
         else:
             keep(store, NEW)
-        acknowledged.touch()
+        (folder / ACKNOWLEDGED).touch()
 
 
-def check(folder: Path, scenario: str, is_acknowledged: bool) -> list[str]:
+def check(scenario: str, folder: Path) -> list[str]:
+    is_acknowledged = (folder / ACKNOWLEDGED).exists()
     broken = []
     before = set() if scenario == "keep" else {OLD}
     after = set() if scenario == "remove" else {NEW}
@@ -77,33 +60,18 @@ def check(folder: Path, scenario: str, is_acknowledged: bool) -> list[str]:
 
 
 def main(folder: Path, scenario: str) -> None:
-    (folder / "before").mkdir()
-    with embedded(folder / "before") as store:
+    before = folder / "before"
+    before.mkdir()
+    with embedded(before) as store:
         if scenario != "keep":
             keep(store, OLD)
-    for step in range(1, 100):
-        place = folder / f"{scenario}{step}"
-        shutil.copytree(folder / "before", place)
-        code = child(lambda: run(place, scenario, Steps(step), place / "acknowledged"))  # noqa: B023
-        if code == 0:
-            print(json.dumps({"step": step, "reached": False}))
-            return
-        broken = check(place, scenario, (place / "acknowledged").exists())
-        print(json.dumps({"step": step, "reached": code == KILLED, "broken": broken}), flush=True)
-
-
-def child(work: Callable[[], None]) -> int:
-    """Exit code of a forked process that does the work."""
-    if (pid := os.fork()) == 0:
-        try:
-            work()
-        except BaseException:  # told by the exit code, and on stderr
-            import traceback
-
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    killing.before_each_step(
+        folder,
+        scenario,
+        partial(shutil.copytree, before),
+        partial(run, scenario),
+        partial(check, scenario),
+    )
 
 
 if __name__ == "__main__":
