@@ -37,6 +37,11 @@ class RunningNode:
     def staged(self) -> list[str]:
         return os.listdir(self.folder / "staging")
 
+    @property
+    def names(self) -> set[str]:
+        """Of all that is published."""
+        return set(os.listdir(self.folder / "published"))
+
     def published(self, name: str) -> bytes | None:
         path = self.folder / "published" / name
         return path.read_bytes() if path.exists() else None
