@@ -17,6 +17,11 @@ LITERAL = re.compile(
     re.IGNORECASE,
 )
 
+# What skips a module as a whole: a worker of a run in several processes does not tell of it, so the
+# gap would be in no list (tests/plugins/gaps.py).
+WHOLE_MODULE = {"importorskip", "allow_module_level"}
+TESTS = {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / "tests").rglob("*.py"))}
+
 
 def docstrings(module: ast.Module) -> set[ast.AST]:
     """Strings that stand alone: they document, nothing is computed from them."""
@@ -68,6 +73,31 @@ def test_module_name_says_what_is_inside(path: str) -> None:
 @pytest.mark.parametrize("path", [path for path in MODULES if "__init__" not in path])
 def test_module_says_what_it_is_for(path: str) -> None:
     assert ast.get_docstring(tree(MODULES[path]))
+
+
+def names(module: ast.Module) -> set[str]:
+    """Every name that the code reads, imports or gives an argument by."""
+    fields = {ast.Name: "id", ast.Attribute: "attr", ast.alias: "name", ast.keyword: "arg"}
+    return {
+        getattr(node, fields[type(node)]) for node in ast.walk(module) if type(node) in fields
+    }
+
+
+@pytest.mark.parametrize("path", TESTS)
+def test_no_module_of_tests_is_skipped_as_a_whole(path: str) -> None:
+    assert names(tree(TESTS[path])).isdisjoint(WHOLE_MODULE)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'pytest.importorskip("moon")',
+        "from pytest import importorskip as need",
+        'pytest.skip("no moon", allow_module_level=True)',
+    ],
+)
+def test_a_skip_of_a_module_is_seen(source: str) -> None:
+    assert not names(ast.parse(source)).isdisjoint(WHOLE_MODULE)
 
 
 def test_packages_of_setup_cfg_are_the_folders() -> None:
