@@ -78,9 +78,7 @@ def test_module_says_what_it_is_for(path: str) -> None:
 def names(module: ast.Module) -> set[str]:
     """Every name that the code reads, imports or gives an argument by."""
     fields = {ast.Name: "id", ast.Attribute: "attr", ast.alias: "name", ast.keyword: "arg"}
-    return {
-        getattr(node, fields[type(node)]) for node in ast.walk(module) if type(node) in fields
-    }
+    return {getattr(node, fields[type(node)]) for node in ast.walk(module) if type(node) in fields}
 
 
 @pytest.mark.parametrize("path", TESTS)
