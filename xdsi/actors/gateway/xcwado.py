@@ -15,8 +15,7 @@ from functools import partial
 from xdsi.model.values import is_oid, is_uid
 from xdsi.model.web import WebAnswer, WebError, WebRequest
 from xdsi.plug import Call, Resource, WebRoute
-
-TRANSACTION = "RAD-107"
+from xdsi.standard import transactions
 
 Ask = Callable[[WebRequest, Call], WebAnswer]
 
@@ -111,7 +110,7 @@ def ask(
 
 def resource(path: str, handler: Ask) -> Resource:
     """Served at that path."""
-    return Resource(path, ("GET", "HEAD"), lambda _request: WebRoute(TRANSACTION, handler))
+    return Resource(path, ("GET", "HEAD"), lambda _request: WebRoute(transactions.WADO_RS, handler))
 
 
 def responding(home: str, sources: Mapping[str, WebSource]) -> Ask:
