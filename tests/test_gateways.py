@@ -174,6 +174,18 @@ def test_files_of_its_connections_are_looked_at(tmp_path: Path) -> None:
     assert any(each.startswith(f"gateway.key: {key}: others may read it") for each in said)
 
 
+def test_files_of_partners_are_looked_at(tmp_path: Path) -> None:
+    key = tmp_path / "open.key"
+    key.write_text("")
+    key.chmod(0o644)
+    second = partner("2.999.9", ca="lost.pem", certificate="lost.pem", key="open.key")
+    said = list(checking.check(config(tmp_path, partners=[partner(), second])))
+    lost = f"{tmp_path / 'lost.pem'} is no file; give the name of a PEM file"
+    assert f"gateway.partners[2].ca: {lost}" in said
+    assert f"gateway.partners[2].certificate: {lost}" in said
+    assert any(each.startswith(f"gateway.partners[2].key: {key}: others may read") for each in said)
+
+
 @pytest.mark.parametrize(
     ("keys", "told_"),
     [

@@ -76,6 +76,9 @@ def _check_values(config: Config) -> Iterator[str]:
     if (gateway := config.gateway) is not None:
         files = (gateway.ca, gateway.certificate, gateway.key)
         yield from _check_tls("gateway", *files, "ca certificate key")
+        for number, partner in enumerate(gateway.partners, 1):
+            files = (partner.ca, partner.certificate, partner.key)
+            yield from _check_tls(f"gateway.partners[{number}]", *files, "ca certificate key")
 
 
 def _check_value_sets(config: Config) -> Iterator[str]:
@@ -110,6 +113,8 @@ def _check_keys(config: Config) -> Iterator[str]:
         keys["imaging.archive_password_file"] = config.imaging.archive_password_file
     if config.gateway is not None:
         keys["gateway.key"] = config.gateway.key
+        for number, partner in enumerate(config.gateway.partners, 1):
+            keys[f"gateway.partners[{number}].key"] = partner.key
     for name, path in keys.items():
         if path is not None and path.is_file() and path.stat().st_mode & 0o077:
             yield f"{name}: {path}: others may read it; chmod 600 {quote(str(path))}"
