@@ -54,7 +54,7 @@ class PostgreSQL:
             "listen_addresses=''",
             f"unix_socket_directories='{self.folder}'",
             "shared_buffers=32MB",
-            "max_connections=200",
+            "max_connections=100",
             "deadlock_timeout=100ms",
             *settings,
         ]

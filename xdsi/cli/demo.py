@@ -21,13 +21,11 @@ from xdsi.actors.imaging.importing import import_folder
 from xdsi.cli import demo_countries, demo_images, init, sample, screen
 from xdsi.cli.demo_node import Node, free_port, serving
 from xdsi.client import DocumentConsumer, DocumentSource, Received, compose
-from xdsi.client.imaging import ImagingConsumer
+from xdsi.client.imaging import ImagingConsumer, is_manifest
 from xdsi.config import Config, ConfigurationError, load
 from xdsi.model.manifest import Manifest
-from xdsi.model.objects import DocumentEntry
 from xdsi.model.values import CX
 from xdsi.standard import transactions as t
-from xdsi.standard.dicom import KEY_OBJECT_SELECTION
 from xdsi.wire.kos import read_manifest
 
 HELP = "run a node and do the main job on real input; Ctrl-C ends it"
@@ -127,7 +125,7 @@ def _main_job(config: Config, base: str, folder: Path) -> tuple[CX, str, bool]:
         received = list(consumer.retrieve(entries, into))
     screen.step(screen.named(t.RETRIEVE), f"{len(received)} documents, size and hash compared")
 
-    manifest = next(each for each in received if _is_manifest(each.entry))
+    manifest = next(each for each in received if each.entry and is_manifest(each.entry))
     study = read_manifest(manifest.path)
     screen.step("read", f"the manifest of study {study.study_instance_uid}")
     _series(study)
@@ -138,11 +136,6 @@ def _main_job(config: Config, base: str, folder: Path) -> tuple[CX, str, bool]:
     whole = len(received) == len(entries) == len(made.submissions)
     good = good and whole and all(each.is_as_registered for each in received)
     return patient, study.study_instance_uid, good
-
-
-def _is_manifest(entry: DocumentEntry | None) -> bool:
-    code = entry.format_code if entry is not None else None
-    return code is not None and code.code == KEY_OBJECT_SELECTION
 
 
 def _series(manifest: Manifest) -> None:

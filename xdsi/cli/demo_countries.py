@@ -18,7 +18,7 @@ from xdsi.cli import demo_images, demo_pki, init, sample, screen
 from xdsi.cli.demo_node import Node, free_port, serving, stop
 from xdsi.cli.demo_pki import Pki
 from xdsi.client import DocumentConsumer, DocumentSource, compose
-from xdsi.client.imaging import Fetched, ImagingConsumer, Missing, chosen
+from xdsi.client.imaging import Fetched, ImagingConsumer, Missing, chosen, is_manifest
 from xdsi.config import Config, load
 from xdsi.model.errors import XDSError, refuse
 from xdsi.model.identity import (
@@ -38,7 +38,6 @@ from xdsi.peers.caller import Caller
 from xdsi.peers.session import Tls, open_session
 from xdsi.plug import Call
 from xdsi.standard import transactions as t
-from xdsi.standard.dicom import KEY_OBJECT_SELECTION
 from xdsi.wire.kos import read_manifest
 
 NORTH, HERE = "north", "here"
@@ -200,7 +199,7 @@ def play(north: North, source: Node, here: Config, base: str) -> tuple[CX, bool]
         manifest, home = next(
             (read_manifest(each.path), str(each.entry.home))
             for each in received
-            if each.entry is not None and _is_manifest(each.entry)
+            if each.entry is not None and is_manifest(each.entry)
         )
         originals = demo_images.originals(made.images)
         results = _fetched(images, manifest, home, into)
@@ -249,10 +248,6 @@ def _found(consumer: DocumentConsumer, patient: CX) -> list[DocumentEntry]:
         f"FindDocuments of {patient}: {len(entries)} documents of {', '.join(homes)}",
     )
     return entries
-
-
-def _is_manifest(entry: DocumentEntry) -> bool:
-    return entry.format_code is not None and entry.format_code.code == KEY_OBJECT_SELECTION
 
 
 def _read(report: Path) -> None:

@@ -15,6 +15,7 @@ from xdsi.client.imaging import (
     Wanted,
     chosen,
     estimate,
+    is_manifest,
     remaining,
 )
 from xdsi.config import ConfigurationError
@@ -118,7 +119,7 @@ def _from_registry(args: argparse.Namespace) -> list[Found]:
         tempfile.TemporaryDirectory(prefix="xdsi-manifests-") as folder,
     ):
         entries = consumer.find_by_reference(args.patient, args.study)
-        return list(_read(consumer, filter(_is_manifest, entries), Path(folder)))
+        return list(_read(consumer, filter(is_manifest, entries), Path(folder)))
 
 
 def _read(
@@ -127,11 +128,6 @@ def _read(
     for each in consumer.retrieve(entries, folder):
         home = None if each.entry is None or each.entry.home is None else str(each.entry.home)
         yield Found(read_manifest(each.path, what=each.request.document_unique_id), home)
-
-
-def _is_manifest(entry: DocumentEntry) -> bool:
-    """By its code alone: schemes vary in the field (imaging.md 8, 7)."""
-    return entry.format_code is not None and entry.format_code.code == dicom.KEY_OBJECT_SELECTION
 
 
 def _series(found: Iterable[Found]) -> set[str]:

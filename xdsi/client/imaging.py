@@ -30,6 +30,7 @@ from xdsi.model.imaging import (
 )
 from xdsi.model.manifest import Manifest
 from xdsi.model.messages import DocumentRequest, RetrieveAnswer
+from xdsi.model.objects import DocumentEntry
 from xdsi.model.values import is_oid
 from xdsi.peers.caller import Caller
 from xdsi.peers.errors import PeerError
@@ -83,6 +84,12 @@ class Missing(NamedTuple):
     wanted: Wanted
     reason: str
     said: str = ""
+
+
+def is_manifest(entry: DocumentEntry) -> bool:
+    """By its code alone: schemes vary in the field (imaging.md 8, 7)."""
+    code = entry.format_code
+    return code is not None and str(code.code) == dicom.KEY_OBJECT_SELECTION
 
 
 def chosen(

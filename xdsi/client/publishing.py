@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from pydicom.dataset import Dataset
 
 from xdsi.client import DocumentConsumer, DocumentSource, MetadataSource, NoAnswer, compose
+from xdsi.client.imaging import is_manifest
 from xdsi.model.errors import (
     InvalidDocumentContent,
     XDSError,
@@ -27,7 +28,6 @@ from xdsi.model.objects import DocumentEntry
 from xdsi.model.sharing import Share, shared
 from xdsi.model.study import StudyHeader
 from xdsi.model.values import CX, OID
-from xdsi.standard import dicom
 from xdsi.wire import kos
 
 _LOOKS = 6  # at the registry; each lost race costs one
@@ -185,7 +185,7 @@ class Publisher:
         candidates: dict[str, DocumentEntry] = {}
         notes: list[str] = []
         for entry in self.consumer.find_by_reference(patient, study):
-            if not entry.format_code or str(entry.format_code.code) != dicom.KEY_OBJECT_SELECTION:
+            if not is_manifest(entry):
                 continue
             if self.consumer.knows(str(entry.repository_unique_id)):
                 candidates[str(entry.unique_id)] = entry

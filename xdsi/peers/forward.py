@@ -51,7 +51,7 @@ class Forward:
             problem = f"HTTP {status}"
         elif given.get("Content-Encoding", "identity").lower() != "identity":
             problem = "a packed answer, though none was asked for"
-        elif length is None and not answer.raw.chunked and status != 204:
+        elif length is None and not answer.raw.chunked:
             problem = "an answer that does not say how long it is"
         if problem:
             answer.close()

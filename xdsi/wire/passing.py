@@ -31,7 +31,6 @@ def under(fragment: Fragment, home: str) -> Fragment:
     """An object under a home, which needs no escaping.
 
     In values neither quotes nor > stand as they are, so that texts can be looked for.
-
     An element that was read and written out again is like that too.
     """
     xml = fragment.xml
