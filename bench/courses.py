@@ -30,7 +30,7 @@ DIGITS = 20
 
 _SNOMED, _LOINC = "2.16.840.1.113883.6.96", "2.16.840.1.113883.6.1"
 _IHE, _DICOM = "1.3.6.1.4.1.19376.1.2.6.1", "1.2.840.10008.2.16.4"
-_REPORTS, _IMAGES = Code.of("REPORTS", _IHE, "Reports"), Code.of("IMAGES", _IHE, "Images")
+REPORTS, _IMAGES = Code.of("REPORTS", _IHE, "Reports"), Code.of("IMAGES", _IHE, "Images")
 _TEXT = Code.of("urn:ihe:rad:TEXT", "1.3.6.1.4.1.19376.1.2.3", "RAD TEXT")
 _KOS = Code.of("1.2.840.10008.5.1.4.1.1.88.59", "1.2.840.10008.2.6.1", "KOS")
 _STUDY = Code.of("18748-4", _LOINC, "Diagnostic imaging study")
@@ -51,6 +51,7 @@ _MODALITIES = tuple(
         ("NM", "Nuclear Medicine"),
     )
 )
+CT = _MODALITIES[0]
 _REGIONS = tuple(
     Code.of(code, _SNOMED, name)
     for code, name in (
@@ -148,7 +149,7 @@ class Course:
                     reference_ids=references,
                     title=title,
                     authors=(self._author(name),),
-                    class_code=_REPORTS if is_report else _IMAGES,
+                    class_code=REPORTS if is_report else _IMAGES,
                     type_code=kind,
                     format_code=_TEXT if is_report else _KOS,
                     confidentiality_codes=(confidentiality,),

@@ -36,6 +36,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects import postgresql
 
@@ -123,6 +124,12 @@ metadata = MetaData()
 _TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 _ID = BigInteger().with_variant(Integer, "sqlite")
 
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    """An index on those rows alone that one of a few queries may ask for."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
 patient = Table(
     "patient",
     metadata,
@@ -176,6 +183,14 @@ object_ = Table(
     Index("object_by_unique_id", "unique_id"),
     # for removals alone: without it every object removed would cost a look at all others
     Index("object_by_submission", "submission"),
+    # for ITI-51 without patients, as are those of `object_value`
+    _partial("object_by_class_code", "class_code", "status", where="class_code IS NOT NULL"),
+    _partial(
+        "object_by_facility_type",
+        "healthcare_facility_type_code",
+        "status",
+        where="healthcare_facility_type_code IS NOT NULL",
+    ),
 )
 
 object_value = Table(
@@ -186,6 +201,14 @@ object_value = Table(
     Column("position", Integer, primary_key=True),
     Column("code", _ID, ForeignKey("code.id")),
     Column("text", _TEXT),
+    # SQLite takes such an index where one side of an OR stands in the statement as it is here
+    _partial(
+        "object_value_by_code",
+        "code",
+        "attribute",
+        where=f"attribute = {Many.EVENT_CODES:d} OR attribute = {Many.CODES:d}",
+    ),
+    _partial("object_value_by_reference", "text", where=f"attribute = {Many.REFERENCE_IDS:d}"),
     sqlite_with_rowid=False,
 )
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    literal_column,
     or_,
     select,
     union,
@@ -78,7 +79,7 @@ class Searches:
     """The statements of one database."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self._prepared = lru_cache(SHAPES)(lambda *shape: Prepared.of(_statement(*shape), dialect))
+        self._prepared = lru_cache(SHAPES)(lambda *shape: _prepared(dialect, *shape))
 
     def search(
         self,
@@ -132,9 +133,18 @@ def _bind(
     return binds, len(patterns)
 
 
-def _statement(query_id: str, shape: Shape, is_leaf: bool, hides_offline: bool) -> Select[Any]:
+def _prepared(
+    dialect: Dialect, query_id: str, shape: Shape, is_leaf: bool, hides_offline: bool
+) -> Prepared:
     query = queries.EVERY_QUERY[query_id]
     conditions = _Conditions(query, dict(shape), hides_offline)
+    # some codes are on every second object and others on one: no plan is good for both
+    is_planned_anew = bool(conditions.leading)
+    statement = _statement(query, conditions, is_leaf)
+    return Prepared.of(statement, dialect, is_planned_anew=is_planned_anew)
+
+
+def _statement(query: StoredQuery, conditions: "_Conditions", is_leaf: bool) -> Select[Any]:
     chosen = _PLANS.get(query.name, _found)(conditions)
     statement = select(*(LEAF if is_leaf else REF))
     if is_leaf:
@@ -159,6 +169,9 @@ class _Conditions:
         self.hides = not any(
             each.test is Comparison.LEVEL and each.name in shape for each in query.parameters
         )
+        # what stands for the patients, where none are named, and so leads to the objects
+        patients, *others = query.some or ("",)
+        self.leading = frozenset() if patients in shape else frozenset(others)
 
     def shown(self, kind: str, table: Any) -> list[ColumnElement[bool]]:
         """What level 1 shows of the objects of a kind (SQ-191, SQ-193)."""
@@ -193,8 +206,9 @@ class _Conditions:
             if parameter.kind in (kind, "") and parameter.test not in NO_VALUES:
                 groups = self.shape.get(parameter.name)
                 if groups is not None:
+                    is_leading = parameter.name in self.leading
                     demands += (
-                        _test(parameter, f"{parameter.name}{at}", group, table)
+                        _test(parameter, f"{parameter.name}{at}", group, table, is_leading)
                         for at, group in enumerate(groups)
                     )
                 elif parameter.test is Comparison.TYPE:
@@ -216,7 +230,9 @@ def _equal(column: Any, bind: str, binds: int) -> ColumnElement[bool]:
     return equal
 
 
-def _test(parameter: Parameter, bind: str, group: GroupShape, table: Any) -> ColumnElement[bool]:
+def _test(
+    parameter: Parameter, bind: str, group: GroupShape, table: Any, is_leading: bool
+) -> ColumnElement[bool]:
     binds, patterns = group
     name, test = parameter.attribute, parameter.test
     if test is Comparison.PATIENT:
@@ -235,11 +251,17 @@ def _test(parameter: Parameter, bind: str, group: GroupShape, table: Any) -> Col
         return _equal(func.coalesce(table.c.availability, _ONLINE), bind, binds)
     if many := Many.__members__.get(name.upper()):
         column = object_value.c.code if test is Comparison.CODE else object_value.c.text
-        return exists().where(
-            object_value.c.object == table.c.id,
-            object_value.c.attribute == many,
+        # written out: an index on some attributes alone is only for statements that name them
+        is_found = and_(
+            object_value.c.attribute == literal_column(str(int(many))),
             _match(column, bind, binds, patterns),
         )
+        if is_leading:
+            leads: ColumnElement[bool] = table.c.id.in_(
+                select(object_value.c.object).where(is_found)
+            )
+            return leads
+        return exists().where(object_value.c.object == table.c.id, is_found)
     column = table.c[_COLUMNS.get(name, name)]
     # an object without the time is not excluded (SQ-032, SQ-033)
     if test is Comparison.SINCE:
@@ -265,8 +287,14 @@ def _match(column: Any, bind: str, binds: int, patterns: int) -> ColumnElement[b
 
 
 def _found(given: _Conditions) -> ColumnElement[bool]:
-    """The objects that the parameters select, of the one kind that the query returns."""
+    """The objects that the parameters select, of the one kind that the query returns.
+
+    A code may be that of half the registry, so what it leads to ends with the limit, before
+    anything is sorted or read.
+    """
     (kind,) = given.query.returns
+    if given.leading:
+        return _among(_ids(given, kind).limit(bindparam("limit")))
     return given.on(kind)
 
 

@@ -20,15 +20,23 @@ class Prepared:
 
     names: of its values in order, where the driver counts them; empty where it names them
     values: those that the statement itself brings
+    is_planned_anew: PostgreSQL looks at the values each time; else a statement that is asked often
+        gets one plan for any values, with nothing to plan afterwards
     """
 
     sql: str
     names: tuple[str, ...]
     values: Mapping[str, Any]
+    is_planned_anew: bool = False
 
     @classmethod
     def of(
-        cls, statement: Executable, dialect: Dialect, columns: Collection[str] | None = None
+        cls,
+        statement: Executable,
+        dialect: Dialect,
+        columns: Collection[str] | None = None,
+        *,
+        is_planned_anew: bool = False,
     ) -> "Prepared":
         """Any statement. Lists have one bind for each value.
 
@@ -41,12 +49,14 @@ class Prepared:
             ),
         )
         given = {name: value for name, value in compiled.params.items() if value is not None}
-        return cls(str(compiled), tuple(compiled.positiontup or ()), given)
+        is_kept = dialect.name != "postgresql" or not is_planned_anew
+        return cls(str(compiled), tuple(compiled.positiontup or ()), given, not is_kept)
 
     def rows(self, connection: Any, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """All rows that it returns. connection: the driver's. Raises the driver's errors."""
-        found: list[tuple[Any, ...]] = connection.execute(self.sql, self._bound(values)).fetchall()
-        return found
+        options = {"prepare": False} if self.is_planned_anew else {}
+        found = connection.execute(self.sql, self._bound(values), **options).fetchall()
+        return cast(list[tuple[Any, ...]], found)
 
     def change(self, connection: Any, values: Mapping[str, Any]) -> int:
         """How many rows an UPDATE or DELETE has changed. Raises the driver's errors."""
