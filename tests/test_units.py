@@ -256,6 +256,20 @@ def test_waiting_for_a_row_has_its_time(make: Made, postgresql: str) -> None:
     units.run(lambda connection: connection.execute(change))
 
 
+@pytest.mark.parametrize("is_planned_anew", [False, True])
+def test_postgresql_keeps_no_plan_of_what_is_planned_anew(
+    make: Made, postgresql: str, is_planned_anew: bool
+) -> None:
+    units = make(postgresql)
+    units.run(put("a"))
+    dialect = units.engine.dialect
+    wanted = select(TABLE.c.name).where(TABLE.c.name == bindparam("name"))
+    statement = Prepared.of(wanted, dialect, is_planned_anew=is_planned_anew)
+    kept = Prepared.of(text("SELECT count(*) FROM pg_prepared_statements"), dialect)
+    assert [units.fetch(statement, {"name": "a"}) for _ in range(8)] == [[("a",)]] * 8
+    assert units.fetch(kept, {}) == [(0 if is_planned_anew else 1,)]
+
+
 # group commit at SQLite
 
 
@@ -282,20 +296,6 @@ class Rendezvous:
                     time.sleep(0.001)
             self.go.set()
             return [each.exception() or each.result() for each in futures]
-
-
-@pytest.mark.parametrize("is_planned_anew", [False, True])
-def test_postgresql_keeps_no_plan_of_what_is_planned_anew(
-    make: Made, postgresql: str, is_planned_anew: bool
-) -> None:
-    units = make(postgresql)
-    units.run(put("a"))
-    dialect = units.engine.dialect
-    wanted = select(TABLE.c.name).where(TABLE.c.name == bindparam("name"))
-    statement = Prepared.of(wanted, dialect, is_planned_anew=is_planned_anew)
-    kept = Prepared.of(text("SELECT count(*) FROM pg_prepared_statements"), dialect)
-    assert [units.fetch(statement, {"name": "a"}) for _ in range(8)] == [[("a",)]] * 8
-    assert units.fetch(kept, {}) == [(0 if is_planned_anew else 1,)]
 
 
 @pytest.fixture

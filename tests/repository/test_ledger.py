@@ -12,7 +12,7 @@ from sqlalchemy import Engine, inspect, select
 
 from repository.ledger import FOREVER, MIGRATIONS, Blob, Ledger
 from repository.schema import BLOB, CLAIM, METADATA
-from xdsi.model.errors import XDSError, XDSNonIdenticalHash, XDSRepositoryError
+from xdsi.model.errors import XDSError, XDSNonIdenticalHash, XDSRepositoryBusy, XDSRepositoryError
 from xdsi.units import Prepared, migrate
 
 
@@ -97,6 +97,24 @@ def test_other_octets_under_a_known_uniqueid_change_nothing(ledger: Ledger) -> N
     assert [str(error) for error in caught.value.exceptions] == ["XDSNonIdenticalHash: 1.2.3"]
     assert ledger.find(["1.2.3", "0.1"]) == {"1.2.3": blob("01")}
     assert len(ledger.open_claims(time.time() + 9)) == 1
+
+
+@pytest.mark.proves("REG-163")
+def test_a_ledger_that_another_holds_is_busy(
+    database: str, db: Engine, engines: Callable[..., Engine]
+) -> None:
+    """No other process gets a turn; what was asked for can be asked again."""
+    holds = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN; LOCK TABLE blob IN EXCLUSIVE MODE"}
+    ledger = Ledger(engines(database, statement_seconds=0.3), patience=0.3)
+    with db.connect() as other:
+        other.exec_driver_sql(holds[db.name])
+        with pytest.raises(XDSRepositoryBusy, match="nothing was changed, try again later"):
+            ledger.claim("9.1", [blob()], identical)
+        other.exec_driver_sql("ROLLBACK")
+    assert ledger.find(["1.2.3"]) == {}
+    ledger.claim("9.1", [blob()], identical)
+    assert ledger.find(["1.2.3"]) == {"1.2.3": blob()}
+    ledger.close()
 
 
 def test_success_is_written_with_the_next_claims(db: Engine, ledger: Ledger) -> None:
