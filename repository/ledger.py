@@ -63,6 +63,10 @@ class Blob:
     def unique_id(self) -> str:
         return self.document_unique_id
 
+    @property
+    def checksum(self) -> str:
+        return self.sha256
+
     def is_failing(self, now: float) -> bool:
         return self.failing_until is not None and now < self.failing_until
 

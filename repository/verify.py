@@ -42,7 +42,7 @@ def _checked(blob: Blob, holdings: Holdings) -> Checked:
 
 def _read(blob: Blob, holdings: Holdings) -> None:
     source = holdings.store.open(blob.name)
-    reader = VerifyingReader(source, blob.size, blob.sha256, _unheard)
+    reader = VerifyingReader(source, blob.size, blob.checksum, _unheard)
     try:
         while reader.read(_CHUNK):
             pass

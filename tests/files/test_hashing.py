@@ -14,7 +14,7 @@ from xdsi.files.hashing import Digests
 @settings(max_examples=60, deadline=None)
 @given(sizes=st.lists(st.sampled_from([0, 1, 5, 70_000, 65_536, 65_535]), max_size=30))
 def test_the_order_of_chunks_of_any_size_is_kept(hashing: Executor, sizes: list[int]) -> None:
-    digests, whole = Digests(hashing, "sha1", "sha256"), b""
+    digests, whole = Digests(hashing, hashlib.sha1(), hashlib.sha256()), b""
     for n, size in enumerate(sizes):
         data = bytes([n]) * size
         digests.update(data)
@@ -27,7 +27,7 @@ def test_more_streams_than_threads_take_turns() -> None:
     """One thread serves streams that never pause, and nobody waits for ever."""
     chunk = bytes(1 << 20)
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(6) as feeders:
-        streams = [Digests(one, "sha256") for _ in range(6)]
+        streams = [Digests(one, hashlib.sha256()) for _ in range(6)]
 
         def feed(digests: Digests) -> tuple[str, ...]:
             for _ in range(20):
@@ -50,7 +50,7 @@ def test_a_stream_that_is_hashed_slowly_waits_instead_of_piling_up(
 
     monkeypatch.setattr(Digests, "_add", slow)
     with ThreadPoolExecutor(1) as one:
-        digests = Digests(one, "sha256")
+        digests = Digests(one, hashlib.sha256())
 
         def feed() -> None:
             for n in range(20):
@@ -74,7 +74,7 @@ def test_what_no_thread_begins_is_hashed_by_who_brings_it() -> None:
     gate, data = threading.Event(), bytes(1 << 20)
     with ThreadPoolExecutor(1) as one:
         busy = one.submit(gate.wait, 30)
-        digests = Digests(one, "sha256")
+        digests = Digests(one, hashlib.sha256())
         for _ in range(3):
             digests.update(data)
         assert digests._size == 0
@@ -85,7 +85,7 @@ def test_what_no_thread_begins_is_hashed_by_who_brings_it() -> None:
 
 def test_what_has_begun_is_finished_while_the_threads_close() -> None:
     threads = ThreadPoolExecutor(1)
-    digests = Digests(threads, "sha256")
+    digests = Digests(threads, hashlib.sha256())
     for _ in range(12):
         digests.update(bytes(1 << 20))
     threads.shutdown(wait=False)

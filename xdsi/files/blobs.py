@@ -6,7 +6,6 @@ Every document of a submission goes to the same subfolder, so that one directory
 """
 
 import errno
-import hashlib
 import os
 import re
 import secrets
@@ -19,6 +18,7 @@ from typing import BinaryIO, Protocol
 from xdsi.config import ConfigurationError
 from xdsi.files import disk
 from xdsi.files.disk import Disk, FileReader
+from xdsi.files.seals import hash_for
 from xdsi.files.staging import StagedDocument
 from xdsi.model.errors import XDSRepositoryOutOfResources
 from xdsi.model.messages import Reader
@@ -234,6 +234,7 @@ class VerifyingReader:
     """Gives the last octets only when all of them have the recorded hash and size (SEC-T-029).
 
     It hashes in the reader's thread: handed to another, a download was slower (bench: iti43-large).
+    checksum: seal or SHA-256
     report: told what was wrong, once, before the OSError is raised
     """
 
@@ -241,11 +242,11 @@ class VerifyingReader:
         self,
         source: Reader,
         size: int,
-        sha256: str,
+        checksum: str,
         report: Callable[[OSError], None],
     ) -> None:
-        self._source, self._left, self._expected = source, size, sha256
-        self._hash, self._report = hashlib.sha256(), report
+        self._source, self._left, self._expected = source, size, checksum
+        self._hash, self._report = hash_for(checksum), report
         self._is_good = False
         self._failed: OSError | None = None
 
@@ -273,7 +274,7 @@ class VerifyingReader:
         if self._source.read(1):
             raise Mismatch("longer than recorded")
         if self._hash.hexdigest() != self._expected:
-            raise Mismatch("another SHA-256 than recorded")
+            raise Mismatch("other octets than recorded")
         self._is_good = True
 
     def close(self) -> None:

@@ -33,7 +33,8 @@ _CHUNK = 256 << 10  # octets read at once
 class Record(Protocol):
     """One file as recorded. unique_id: of its document; name: in the store.
 
-    size in octets, sha256 in lower-case hex
+    size in octets
+    checksum: its seal or SHA-256 (`xdsi.files.seals`)
     failing_until: seconds since 1970 until which it is not delivered
     """
 
@@ -44,7 +45,7 @@ class Record(Protocol):
     @property
     def size(self) -> int: ...
     @property
-    def sha256(self) -> str: ...
+    def checksum(self) -> str: ...
     @property
     def failing_until(self) -> int | None: ...
 
@@ -132,7 +133,7 @@ class Custody:
         except OSError as error:
             report(error)
             raise
-        return VerifyingReader(source, record.size, record.sha256, report)
+        return VerifyingReader(source, record.size, record.checksum, report)
 
     def check(self, record: Record) -> None:
         """Read it all. Raises OSError when its bytes are not the recorded ones."""

@@ -1,9 +1,10 @@
 """Hashing beside the work that brings the bytes, in their order and in bounded memory."""
 
-import hashlib
 from collections import deque
 from concurrent.futures import Executor, Future
 from threading import Condition, Lock
+
+from xdsi.files.seals import Hash
 
 # Below this a second thread costs more than it saves (64 KiB hash in 70 µs).
 _WORTH_A_THREAD = 64 << 10
@@ -35,11 +36,12 @@ _turns = _Turns()
 class Digests:
     """Several hashes of one stream. Fed by one thread at a time.
 
+    hashes: new ones
     threads: do the hashing; nothing else in them may wait for it
     """
 
-    def __init__(self, threads: Executor, *names: str) -> None:
-        self._hashes = tuple(hashlib.new(name, usedforsecurity=False) for name in names)
+    def __init__(self, threads: Executor, *hashes: Hash) -> None:
+        self._hashes = hashes
         self._threads = threads
         self._waiting: deque[bytes] = deque()
         self._size = 0  # of what waits or is being hashed
@@ -66,7 +68,7 @@ class Digests:
         self._wait(0)
 
     def hex(self) -> tuple[str, ...]:
-        """The hashes of all octets so far, lower-case, in the order of their names."""
+        """The hashes of all octets, once, in the order in which they were given."""
         self.settle()
         return tuple(each.hexdigest() for each in self._hashes)
 

@@ -6,13 +6,14 @@ Elsewhere, and when many descriptors are held already, it has a random name that
 """
 
 import fcntl
+import hashlib
 import logging
 import math
 import os
 import resource
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from threading import Lock
@@ -21,6 +22,7 @@ from typing import BinaryIO
 from xdsi.files import disk
 from xdsi.files.disk import Disk, FileReader
 from xdsi.files.hashing import Digests
+from xdsi.files.seals import Seal
 from xdsi.model.errors import XDSRepositoryError
 from xdsi.model.messages import Reader, Staged
 
@@ -36,13 +38,13 @@ _SYNC = 8 << 20
 class StagedDocument:
     """A received document: hashed, synced, not yet published. Without a name it stays open."""
 
-    __slots__ = ("_area", "_fd", "name", "sha1", "sha256", "size")
+    __slots__ = ("_area", "_fd", "name", "seal", "sha1", "sha256", "size")
 
     def __init__(
-        self, area: "StagingArea", fd: int, name: str, size: int, sha1: str, sha256: str
+        self, area: "StagingArea", fd: int, name: str, size: int, digests: Sequence[str]
     ) -> None:
-        self._area, self._fd, self.name = area, fd, name
-        self.size, self.sha1, self.sha256 = size, sha1, sha256
+        self._area, self._fd, self.name, self.size = area, fd, name, size
+        self.sha1, self.sha256, self.seal = digests
 
     def open(self) -> Reader:
         """Its bytes from the start. Raises OSError, also when it was published or discarded."""
@@ -91,7 +93,8 @@ class IncomingDocument:
     def __init__(self, area: "StagingArea", fd: int, name: str) -> None:
         self._area, self._fd, self._name = area, fd, name
         self._size = self._synced = 0
-        self._digests = Digests(area.hashing, "sha1", "sha256")
+        sha1 = hashlib.sha1(usedforsecurity=False)
+        self._digests = Digests(area.hashing, sha1, hashlib.sha256(), Seal())
 
     def write(self, data: bytes, /) -> None:
         """Append. Raises XDSRepositoryOutOfResources or XDSRepositoryError, and is gone then."""
@@ -128,7 +131,7 @@ class IncomingDocument:
             disk.close(fd)
             fd = -1
             area.held(-1)
-        return StagedDocument(area, fd, name, self._size, *self._digests.hex())
+        return StagedDocument(area, fd, name, self._size, self._digests.hex())
 
     def discard(self) -> None:
         """Forget it. Never raises; does nothing after `finish`."""

@@ -50,6 +50,7 @@ def addition(one: Archived, number: int, study: str = "1.2.3") -> Addition:
         f"{number:034x}" if study == "1.2.3" else f"f{number:033x}",
         size=1000,
         sha256="0" * 64,
+        seal="",
     )
 
 

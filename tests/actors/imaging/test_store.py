@@ -28,6 +28,7 @@ from tests.actors.imaging.studies import (
 )
 from tests.files.disks import FailingDisk
 from tests.samples import MemoryStaged
+from xdsi.actors.imaging.schema import INSTANCE
 from xdsi.actors.imaging.store import ImageStore, Outcome
 from xdsi.config import ConfigurationError, Limits
 from xdsi.model.errors import (
@@ -194,6 +195,12 @@ def test_or_replaces_it_where_the_operator_says_so(make_store: MakeStore, other:
     assert leftovers(images) == []
 
 
+def forget_seals(images: ImageStore) -> None:
+    """As files were indexed before there were seals."""
+    with images.index._units.engine.begin() as connection:
+        connection.execute(INSTANCE.update().values(seal=None))
+
+
 DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
     "flipped": lambda data: data[:5000] + bytes([data[5000] ^ 1]) + data[5001:],
     "cut": lambda data: data[:-2],
@@ -205,10 +212,14 @@ DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
 @pytest.mark.proves("SEC-T-007", "SEC-T-029", "RET-037")
 @pytest.mark.parametrize("how", ["open", "file"])
 @pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("is_sealed", [True, False])
 def test_damaged_bytes_are_never_given_out_and_healed_by_good_ones(
-    images: ImageStore, damage: str, how: str
+    images: ImageStore, damage: str, how: str, is_sealed: bool
 ) -> None:
     keep(images, CT)
+    if not is_sealed:
+        forget_seals(images)
+        assert given_out(images, UID) == CT
     path, damaged = file_of(images, UID), DAMAGES[damage](CT)
     if damaged is None:
         path.unlink()
@@ -222,7 +233,7 @@ def test_damaged_bytes_are_never_given_out_and_healed_by_good_ones(
                 return file.read()
         return everything(images.open(one, CALL), 1_000)
 
-    with pytest.raises(OSError, match=r"octets|gone|SHA-256"):
+    with pytest.raises(OSError, match=r"octets|gone"):
         take()
     one = held(images, UID)
     with pytest.raises(OSError, match="kept back"):

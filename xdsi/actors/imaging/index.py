@@ -52,7 +52,12 @@ class Entry:
     size: int
     sha256: str
     start: int
+    seal: str | None = None
     failing_until: int | None = None
+
+    @property
+    def checksum(self) -> str:
+        return self.seal or self.sha256
 
     @property
     def unique_id(self) -> str:
@@ -71,6 +76,7 @@ class Addition:
     name: str
     size: int
     sha256: str
+    seal: str
     replaces: str | None = None
 
 
@@ -96,6 +102,7 @@ _ENTRIES = (
         INSTANCE.c.size,
         INSTANCE.c.sha256,
         INSTANCE.c.start,
+        INSTANCE.c.seal,
         INSTANCE.c.failing_until,
     )
     .select_from(INSTANCE)
@@ -349,6 +356,7 @@ def _insert(unit: _Unit, additions: Sequence[Addition]) -> None:
             "name": each.name,
             "size": each.size,
             "sha256": each.sha256,
+            "seal": each.seal,
             "start": each.instance.start,
             "stored": unit.now,
         }

@@ -56,6 +56,7 @@ INSTANCE = Table(
     Column("name", TEXT, nullable=False, unique=True),
     Column("size", BigInteger, nullable=False),
     Column("sha256", TEXT, nullable=False),
+    Column("seal", TEXT),  # none for files of before there were seals
     Column("start", BigInteger, nullable=False),
     Column("stored", BigInteger, nullable=False),
     Column("failing_until", BigInteger),

@@ -158,7 +158,7 @@ class ImageStore:
             return _refused(dicom.CANNOT_UNDERSTAND, error.context)
         except OSError as error:
             raise disk.failure(error, "reading a staged file") from error
-        held = _held(_entry(Addition(instance, "", each.size, each.sha256)))
+        held = _held(_entry(_addition(each, instance)))
         if problem := fits(held):
             return _refused(dicom.DATA_SET_MISMATCH, problem, held)
         return _Arrival(each, instance)
@@ -220,13 +220,7 @@ class ImageStore:
     def _published(self, chosen: dict[int, tuple[_Arrival, Entry | None]]) -> dict[int, Kept]:
         names = self.files.publish([arrival.staged for arrival, _ in chosen.values()])
         additions = {
-            at: Addition(
-                arrival.instance,
-                name,
-                arrival.staged.size,
-                arrival.staged.sha256,
-                None if old is None else old.name,
-            )
+            at: _addition(arrival.staged, arrival.instance, name, None if old is None else old.name)
             for (at, (arrival, old)), name in zip(chosen.items(), names, strict=True)
         }
         # When this raises the rows may be there all the same: the files are left to the sweep.
@@ -360,6 +354,12 @@ def _refused(status: int, reason: str, instance: HeldInstance | None = None) -> 
     return Kept(Outcome.REFUSED, instance, status, reason)
 
 
+def _addition(
+    staged: StagedDocument, instance: Archived, name: str = "", replaces: str | None = None
+) -> Addition:
+    return Addition(instance, name, staged.size, staged.sha256, staged.seal, replaces)
+
+
 def _entry(addition: Addition) -> Entry:
     instance = addition.instance
     return Entry(
@@ -373,6 +373,7 @@ def _entry(addition: Addition) -> Entry:
         addition.size,
         addition.sha256,
         instance.start,
+        addition.seal,
     )
 
 
@@ -386,7 +387,7 @@ def _held(entry: Entry) -> HeldInstance:
         entry.transfer_syntax_uid,
         entry.size,
         entry.frames,
-        "" if entry.is_failing else f"{entry.name}/{entry.sha256}",
+        "" if entry.is_failing else f"{entry.name}/{entry.checksum}",
     )
 
 
@@ -400,16 +401,16 @@ class _File:
     unique_id: str
     name: str
     size: int
-    sha256: str
+    checksum: str
     failing_until: int | None = None
 
 
 def _recorded(instance: HeldInstance) -> _File:
     """Raises OSError for one that is kept back."""
-    name, separator, sha256 = instance.key.partition("/")
+    name, separator, checksum = instance.key.partition("/")
     if not separator or instance.size is None:
         raise OSError(errno.EIO, "its bytes are not those that were stored; it is kept back")
-    return _File(instance.sop_instance_uid, name, instance.size, sha256)
+    return _File(instance.sop_instance_uid, name, instance.size, checksum)
 
 
 def _behind(reader: Reader, octets: int) -> Reader:
