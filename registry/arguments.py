@@ -16,6 +16,7 @@ from xdsi.model.errors import (
     XDSStoredQueryMissingParam,
     XDSStoredQueryParamNumber,
     refuse,
+    told,
 )
 from xdsi.model.objects import Slot
 from xdsi.model.values import CX, DTM
@@ -76,7 +77,7 @@ def arguments(query: StoredQuery, slots: tuple[Slot, ...], bounds: Bounds) -> di
             if groups := _groups(known[name], own, bounds):
                 read[name] = Argument(known[name], groups)
         except XDSError as error:
-            found.append(error)
+            found.append(told(error))
     total = sum(len(group) for each in read.values() for group in each.groups)
     if total > LISTS * bounds.values:
         raise XDSRegistryError(

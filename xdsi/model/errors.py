@@ -275,13 +275,23 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
+def told(error: XDSError) -> XDSError:
+    """The same, to be kept in an answer: without the calls it came through.
+
+    One of them is most often what keeps it, so that both, and all that was at hand there, such as
+    the rows of a query, would stay in memory until the collector looks at what is old.
+    """
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
+
+
 def findings(error: XDSError | ExceptionGroup[Exception]) -> tuple[XDSError, ...]:
     """All of them, in order. Raises the error itself when anything in it is none."""
     found = tuple(leaves(error))
     errors = tuple(each for each in found if isinstance(each, XDSError))
     if len(errors) != len(found):
         raise error
-    return errors
+    return tuple(map(told, errors))
 
 
 def refuse(found: Iterable[XDSError], message: str = "refused") -> None:

@@ -14,6 +14,7 @@ from xdsi.model.errors import (
     XDSError,
     XDSRepositoryBusy,
     XDSRepositoryOutOfResources,
+    findings,
     leaves,
 )
 from xdsi.model.identity import Acknowledgement
@@ -116,12 +117,10 @@ def _fed(feed: Feed, message: bytes, header: Header, call: Call) -> Acknowledgem
 
 def _findings(error: XDSError | ExceptionGroup[Exception]) -> tuple[XDSError, ...]:
     """All findings in the order raised; what is none of them is raised instead."""
-    found = []
     for each in leaves(error):
-        if not isinstance(each, XDSError):
-            raise each if isinstance(each, SoapFault) else error
-        found.append(each)
-    return tuple(found)
+        if isinstance(each, SoapFault):
+            raise each
+    return findings(error)
 
 
 def _note(outcome: Any, exchange: Exchange) -> None:

@@ -17,7 +17,7 @@ from xdsi.actors.imaging.source import (
     while_streaming,
 )
 from xdsi.actors.imaging.web import Place, Web, held, ids, place_of
-from xdsi.model.errors import XDSError
+from xdsi.model.errors import XDSError, told
 from xdsi.model.imaging import HeldInstance
 from xdsi.model.messages import Content
 from xdsi.model.web import WebAnswer, WebError, WebRequest
@@ -72,7 +72,7 @@ def instances(request: WebRequest, call: Call, place: Place, web: Web) -> WebAns
         try:
             contents.append(_content(each, syntaxes, call, later, web.source))
         except XDSError as error:
-            errors.append(error)
+            errors.append(told(error))
     if not contents:
         raise errors[0]
     status, headers = _status(errors, len(found))
@@ -93,7 +93,7 @@ def _content(
                 return _as_stored(instance, later, source)
             return sendable(instance, (syntax,), call, later, source)
         except XDSError as error:
-            refusals.append(error)
+            refusals.append(told(error))
     raise refusals[0]
 
 

@@ -112,7 +112,7 @@ def _held(
         instances = source.archive.instances(study, series, wanted, call)
     except ArchiveError as error:
         _log.error("series %s: %s", series, error)
-        return error
+        return error.with_traceback(None)
     return {
         each.sop_instance_uid: each
         for each in instances
