@@ -140,6 +140,21 @@ def _blocks(pieces: Iterable[Piece], is_base64: bool) -> Iterator[bytes]:
             yield b"".join(waiting)
 
 
+def batch(blocks: Iterator[bytes]) -> list[bytes]:
+    """The next blocks of a body, none behind the last.
+
+    As many as are worth the way to a thread and back, which costs as much as sending one of them.
+    """
+    taken: list[bytes] = []
+    size, since = 0, monotonic()
+    while block := next(blocks, b""):
+        taken.append(block)
+        size += len(block)
+        if size >= _streams.share - LEAST or monotonic() - since > _SLOWLY:
+            break
+    return taken
+
+
 def _content(content: Content, most: int = MOST) -> Generator[bytes, None, None]:
     """What a document holds; exactly the promised number of octets, or OSError."""
     total = 0

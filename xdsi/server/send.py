@@ -1,6 +1,6 @@
 """Answers on their way to the client, as fast as it reads and no faster.
 
-Blocks are made in worker threads, one ahead of what is being sent. Whatever breaks off stays
+Blocks are made in worker threads, some ahead of those being sent. Whatever breaks off stays
 broken: the end of the body is never sent then, and the server below cuts the connection
 (SEC-T-029, SEC-T-161).
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from xdsi.server.answer import batch
 from xdsi.server.exchange import Exchange, Reply
 from xdsi.server.faults import NotRead
 from xdsi.server.receive import Presence
@@ -64,24 +65,26 @@ class Outgoing:
             slices = (body[at : at + SLICE] for at in range(0, len(body), SLICE))
             await self._stream(next(slices), slices)
 
-    async def _stream(self, block: bytes, blocks: Iterator[bytes]) -> None:
-        """Send a block and all that follow it, reading ahead by one."""
+    async def _stream(self, first: bytes, blocks: Iterator[bytes]) -> None:
+        """Send a block and all that follow it, reading ahead by one turn."""
         loop = asyncio.get_running_loop()
-        take = partial(next, blocks, b"")
+        take = partial(batch, blocks)
         ahead = loop.run_in_executor(self.pool, take)
+        turn = [first]
         try:
-            while block:
+            while turn:
                 if self.presence():
                     raise NotRead
                 try:
                     async with asyncio.timeout(self.patience):
-                        await self.send(
-                            {"type": "http.response.body", "body": block, "more_body": True}
-                        )
+                        for block in turn:
+                            await self.send(
+                                {"type": "http.response.body", "body": block, "more_body": True}
+                            )
+                            self.exchange.bytes_out += len(block)
                 except TimeoutError:
                     raise NotRead from None
-                self.exchange.bytes_out += len(block)
-                if block := await ahead:
+                if turn := await ahead:
                     ahead = loop.run_in_executor(self.pool, take)
             await self._end(b"")
         finally:

@@ -6,7 +6,7 @@ Works on SQLite (one writing process) and PostgreSQL (any number).
 from xdsi.units.engines import UnusableDatabase, engine
 from xdsi.units.faults import Faults, LostRace
 from xdsi.units.migrations import Migrations, SchemaMismatch, migrate, pending, require_current
-from xdsi.units.prepared import Listing, Prepared, among, room
+from xdsi.units.prepared import Listing, Prepared, among, listed, room
 from xdsi.units.work import Units
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "UnusableDatabase",
     "among",
     "engine",
+    "listed",
     "migrate",
     "pending",
     "require_current",

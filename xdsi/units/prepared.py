@@ -84,6 +84,12 @@ def among(column: ColumnElement[Any], binds: int) -> ColumnElement[bool]:
     return column.in_([bindparam(name, type_=column.type) for name in _names(binds)])
 
 
+def listed(values: Collection[Any]) -> dict[str, Any]:
+    """The binds of `among` for these, at least one; the last places repeat a value."""
+    filled = chain(values, repeat(next(iter(values))))
+    return dict(zip(_names(room(len(values))), filled, strict=False))
+
+
 class Listing:
     """A statement over a list of values, prepared once for each power of two of them.
 
@@ -94,10 +100,8 @@ class Listing:
         self._prepared = lru_cache(64)(lambda binds, dialect: Prepared.of(make(binds), dialect))
 
     def of(self, values: Collection[Any], dialect: Dialect) -> tuple[Prepared, dict[str, Any]]:
-        """The statement and its binds; the last places repeat a value. values: at least one."""
-        binds = room(len(values))
-        filled = chain(values, repeat(next(iter(values))))
-        return self._prepared(binds, dialect), dict(zip(_names(binds), filled, strict=False))
+        """The statement and its binds. values: at least one"""
+        return self._prepared(room(len(values)), dialect), listed(values)
 
 
 @lru_cache(64)

@@ -8,13 +8,15 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Select,
     and_,
     bindparam,
     delete,
@@ -28,7 +30,7 @@ from sqlalchemy import (
 from xdsi.actors.imaging.schema import HEADER, IMAGE_STORE, INSTANCE, REJECTION, SERIES, STUDY
 from xdsi.model.errors import XDSRepositoryBusy, XDSRepositoryError, XDSRepositoryOutOfResources
 from xdsi.model.study import StudyState
-from xdsi.units import Faults, Migrations, Units
+from xdsi.units import Faults, Migrations, Prepared, Units, among, listed, room
 from xdsi.wire.archived import Archived
 
 MIGRATIONS = Migrations("imaging", Path(__file__).parent / "migrations")
@@ -38,8 +40,7 @@ _LAST = 1 << 31  # in the order of numbers: above every DICOM integer
 _LIST = 500  # values of one IN; longer lists are split
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One instance as indexed: `xdsi.files.custody.Record` for its file."""
 
     study_instance_uid: str
@@ -116,6 +117,18 @@ _IS_REJECTED = exists().where(
 _SHARED = _ENTRIES.where(~_IS_REJECTED).order_by(
     SERIES.c.number, SERIES.c.series_instance_uid, INSTANCE.c.number, INSTANCE.c.sop_instance_uid
 )
+
+
+def _shared(has_series: bool, binds: int) -> Select[Any]:
+    """Of a study, of one series of it, and of as many instances; 0: all."""
+    statement = _SHARED.where(STUDY.c.study_instance_uid == bindparam("study"))
+    if has_series:
+        statement = statement.where(SERIES.c.series_instance_uid == bindparam("series"))
+    if binds:
+        statement = statement.where(among(INSTANCE.c.sop_instance_uid, binds))
+    return statement
+
+
 _HEADERS = (
     select(INSTANCE.c.sop_instance_uid, HEADER.c.content)
     .select_from(INSTANCE)
@@ -156,6 +169,9 @@ class Index:
 
     def __init__(self, engine: Engine, *, patience: float = 5.0) -> None:
         self._units = Units(engine, _unit, FAULTS, patience=patience)
+        self._shared = lru_cache(
+            lambda has_series, binds: Prepared.of(_shared(has_series, binds), engine.dialect)
+        )
 
     def find(self, sop_instance_uids: Iterable[str]) -> dict[str, Entry]:
         """What is kept of these, rejected or not, by SOP Instance UID."""
@@ -168,12 +184,17 @@ class Index:
 
     def shared(self, study: str, series: str | None, wanted: Collection[str] | None) -> list[Entry]:
         """The instances of a study that no note rejects, by series and instance number."""
-        statement = _SHARED.where(STUDY.c.study_instance_uid == study)
+        given = {"study": study}
         if series is not None:
-            statement = statement.where(SERIES.c.series_instance_uid == series)
-        if wanted is not None and len(wanted) <= _LIST:
-            statement = statement.where(INSTANCE.c.sop_instance_uid.in_(wanted))
-        found = map(_entry, self._units.rows(statement))
+            given["series"] = series
+        if wanted is None or len(wanted) > _LIST:
+            statement = self._shared(series is not None, 0)
+        elif wanted:
+            statement = self._shared(series is not None, room(len(wanted)))
+            given |= listed(wanted)
+        else:
+            return []
+        found = map(_entry, self._units.fetch(statement, given))
         return [each for each in found if wanted is None or each.sop_instance_uid in wanted]
 
     def headers(self, study: str) -> list[tuple[str, bytes]]:
