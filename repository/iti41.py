@@ -143,6 +143,7 @@ def _blob(entry: DocumentEntry, staged: StagedDocument, name: str) -> Blob:
         sha1=staged.sha1,
         sha256=staged.sha256,
         mime_type=entry.mime_type or _NO_MIME_TYPE,
+        seal=staged.seal,
     )
 
 

@@ -48,6 +48,7 @@ FAULTS = Faults(XDSRepositoryBusy, XDSRepositoryOutOfResources, XDSRepositoryErr
 class Blob:
     """A stored document. name: in the store; size in octets; hashes in lower-case hex.
 
+    seal: None for one of before there were seals
     failing_until: seconds since 1970 until which it is not delivered
     """
 
@@ -58,6 +59,7 @@ class Blob:
     sha256: str
     mime_type: str
     failing_until: int | None = None
+    seal: str | None = None
 
     @property
     def unique_id(self) -> str:
@@ -65,7 +67,7 @@ class Blob:
 
     @property
     def checksum(self) -> str:
-        return self.sha256
+        return self.seal or self.sha256
 
     def is_failing(self, now: float) -> bool:
         return self.failing_until is not None and now < self.failing_until
@@ -107,6 +109,7 @@ _COLUMNS = (
     BLOB.c.sha256,
     BLOB.c.mime_type,
     BLOB.c.failing_until,
+    BLOB.c.seal,
 )
 
 # rows locked in one order, so that two submissions do not wait for each other
@@ -374,7 +377,9 @@ def _keep(unit: Unit, blob_id: int, old: Blob, new: Blob) -> str:
     if old.failing_until is None:
         return new.name
     unit.connection.execute(
-        update(BLOB).where(BLOB.c.id == blob_id).values(name=new.name, failing_until=None)
+        update(BLOB)
+        .where(BLOB.c.id == blob_id)
+        .values(name=new.name, seal=new.seal, failing_until=None)
     )
     return old.name
 
@@ -388,6 +393,7 @@ def _inserted(unit: Unit, blobs: Iterable[Blob]) -> list[int]:
             "size": blob.size,
             "sha1": blob.sha1,
             "sha256": blob.sha256,
+            "seal": blob.seal,
             "mime_type": blob.mime_type,
             "stored": unit.now,
         }

@@ -26,6 +26,7 @@ BLOB = Table(
     Column("stored", BigInteger, nullable=False),
     # not delivered before this time, because its bytes were wrong or could not be read
     Column("failing_until", BigInteger),
+    Column("seal", TEXT),  # none for documents of before there were seals
 )
 
 # key: of one ITI-41 request; two identical requests at once have a claim each

@@ -19,7 +19,8 @@ class Checked:
 
 
 def verify(holdings: Holdings) -> Iterator[Checked]:
-    """Read every document. Wrong ones are not delivered from then on, good ones are again.
+    """Read every document, by SHA-256, which no key is needed for. Wrong ones are not delivered from
+    then on, good ones are again.
 
     Raises as the ledger.
     """
@@ -42,7 +43,7 @@ def _checked(blob: Blob, holdings: Holdings) -> Checked:
 
 def _read(blob: Blob, holdings: Holdings) -> None:
     source = holdings.store.open(blob.name)
-    reader = VerifyingReader(source, blob.size, blob.checksum, _unheard)
+    reader = VerifyingReader(source, blob.size, blob.sha256, _unheard)
     try:
         while reader.read(_CHUNK):
             pass
