@@ -19,9 +19,9 @@ class Checked:
 
 
 def verify(holdings: Holdings) -> Iterator[Checked]:
-    """Read every document, by SHA-256, which no key is needed for. Wrong ones are not delivered from
-    then on, good ones are again.
+    """Read every document, by its SHA-256, which takes no key.
 
+    Wrong ones are not delivered from then on, good ones are again.
     Raises as the ledger.
     """
     for prefix in PREFIXES:
