@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,12 +109,15 @@ def change(config: Path, **settings: str) -> Path:
 
 
 @contextmanager
-def serving(config: Path, *options: str) -> Iterator[Node]:
-    """The node of a configuration, until the end of the block."""
+def serving(config: Path, *options: str, inside: Sequence[str] = ()) -> Iterator[Node]:
+    """The node of a configuration, until the end of the block.
+
+    inside: what stands before the command
+    """
     log_file = config.parent / "log"
     with log_file.open("a") as log:
         process = subprocess.Popen(
-            [*XDSI, "serve", "--config", str(config), *options],
+            [*inside, *XDSI, "serve", "--config", str(config), *options],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
