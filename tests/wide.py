@@ -33,6 +33,7 @@ _NEAR, _FAR = "10.99.0.1", "10.99.0.2"
 FAR = f"http://{_FAR}:{PORT}"
 _MTU = 1400
 _WAITING = 500  # packets; more than that are lost, as on any line
+_THIS = (sys.executable, "-m", "tests.wide")
 _UNSHARE = ("unshare", "--net", "--fork", "--kill-child")
 
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
@@ -78,8 +79,7 @@ def wide(folder: Path, seconds: float, loss: float) -> Iterator[Wide]:
     inside = ("unshare", "--map-root-user", *_UNSHARE[1:])
     with (folder / "line.log").open("w") as log:
         line = subprocess.Popen(
-            [*inside, sys.executable, "-m", "tests.wide"]
-            + ["near", str(folder), str(seconds), str(loss)],
+            [*inside, *_THIS, "near", str(folder), str(seconds), str(loss)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -168,7 +168,7 @@ def near(folder: Path, seconds: float, loss: float) -> None:
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     device = _tun(_NEAR, _FAR)
     far_ = subprocess.Popen(
-        [*_UNSHARE, sys.executable, "-m", "tests.wide", "far", str(folder), str(there.fileno())],
+        [*_UNSHARE, *_THIS, "far", str(folder), str(there.fileno())],
         stdout=subprocess.PIPE,
         text=True,
         pass_fds=(there.fileno(),),
@@ -183,7 +183,7 @@ def near(folder: Path, seconds: float, loss: float) -> None:
     for each in sys.stdin:
         line.loss = float(each)
         print("done", flush=True)
-    far_.terminate()
+    far_.kill()  # it takes no notice of SIGTERM, and what it started ends with it
     far_.wait(10)
 
 
