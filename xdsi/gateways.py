@@ -6,6 +6,7 @@ from functools import partial
 import requests
 
 from xdsi.actors.gateway import initiating, responding
+from xdsi.actors.gateway.callers import Callers
 from xdsi.actors.gateway.communities import Communities, Own
 from xdsi.actors.gateway.identifiers import Identifiers
 from xdsi.actors.gateway.known import Known
@@ -88,7 +89,8 @@ def actors(
         retrieve_imaging=sources(RETRIEVE_IMAGING, section.imaging, _own(config, "imaging")),
         web=_web(config, section, session, web),
     )
-    made = (responding.actor(own, config.limits, discover=discover, close=close),)
+    callers = Callers(section.partners)
+    made = (responding.actor(own, config.limits, discover=discover, callers=callers, close=close),)
     settings = section.initiating
     if settings is None or spool is None or known is None:
         return made
@@ -190,6 +192,17 @@ def check(config: Config) -> Iterator[str]:
             if oid in taken:
                 yield f"{where}: {oid} is there already; each community has one gateway"
             taken.add(oid)
+    if any(each.client_subject for each in section.partners):
+        if not config.server.proxies:
+            yield (
+                "gateway.partners: client_subject is looked for where a proxy passes certificates "
+                "on; name it in server.proxies"
+            )
+        if not any(True for each in section.partners for _ in each.problems):
+            try:
+                Callers(section.partners)
+            except ConfigurationError as error:
+                yield str(error)
     if section.initiating is not None:
         for key in ("seconds", "expiry_hours"):
             if getattr(section.initiating, key) <= 0:

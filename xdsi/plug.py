@@ -299,6 +299,10 @@ class Measure:
     value: float
 
 
+class Stranger(Exception):
+    """Who calls is none of those that may; the text says why, for the log alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """One actor of the node.
@@ -309,6 +313,8 @@ class Actor:
     staging: given if it takes documents
     feed: given if it takes HL7 v2 messages
     demographics: what a registry was told of a patient; None for one it does not know
+    caller: given if only partners may call: from the certificate that a proxy in front passes on,
+        PEM in percent-encoding, to the partner's title; raises Stranger
     admit: raises XDSError before a body is read, e.g. when the disk is full (SEC-T-018)
     ready: empty when it can work, else what is wrong, in one line each
     notes: what is worth knowing though it can work, in one line each
@@ -325,6 +331,7 @@ class Actor:
     staging: Staging | None = None
     feed: Feed | None = None
     demographics: Callable[[CX], Demographics | None] | None = None
+    caller: Callable[[str | None], str] | None = None
     admit: Callable[[], None] | None = None
     ready: Callable[[], tuple[str, ...]] = tuple
     notes: Callable[[], tuple[str, ...]] = tuple

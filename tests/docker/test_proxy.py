@@ -7,14 +7,25 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
+import requests
+
+from tests.actors.gateway.test_countries import find
+from tests.node import change, fresh_patient, init, serving
+from xdsi.peers.caller import Caller
+from xdsi.peers.errors import BrokenAnswer
+from xdsi.peers.session import Tls, open_session
+from xdsi.plug import Call
+from xdsi.standard import urns
+from xdsi.standard.transactions import CROSS_GATEWAY_QUERY
 
 pytestmark = pytest.mark.needs("nginx", "openssl")
 
@@ -121,17 +132,11 @@ def test_nginx_accepts_the_file(root: Path, pki: Path, tmp_path: Path) -> None:
     assert "warn" not in done.stderr
 
 
-@pytest.fixture(scope="module")
-def running(
-    root: Path, pki: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[int, type[Handler]]]:
-    handler = type("ThisHandler", (Handler,), {"node": Node()})
-    behind = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = Thread(target=behind.serve_forever, daemon=True)
-    thread.start()
+@contextmanager
+def before(node: int, root: Path, folder: Path, pki: Path) -> Iterator[int]:
+    """The proxy before the node at that port; its own port."""
     port = free_port()
-    folder = tmp_path_factory.mktemp("nginx")
-    file = configuration(root, folder, pki, port, behind.server_port)
+    file = configuration(root, folder, pki, port, node)
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(nginx(file, "-g", "daemon off;"), stderr=log)
     try:
@@ -142,10 +147,25 @@ def running(
                 break
             except OSError:
                 time.sleep(0.05)
-        yield port, handler
+        yield port
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def running(
+    root: Path, pki: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[int, type[Handler]]]:
+    handler = type("ThisHandler", (Handler,), {"node": Node()})
+    behind = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = Thread(target=behind.serve_forever, daemon=True)
+    thread.start()
+    folder = tmp_path_factory.mktemp("nginx")
+    try:
+        with before(behind.server_port, root, folder, pki) as port:
+            yield port, handler
+    finally:
         behind.shutdown()
         behind.server_close()
         thread.join(10)
@@ -268,3 +288,50 @@ def test_metrics_are_not_for_partners(proxy: Proxy) -> None:
     assert answer.status == 404
     connection.close()
     assert proxy.node.requests.empty()
+
+
+@pytest.mark.proves("SEC-015", "SEC-T-164")
+def test_a_real_node_behind_it_serves_partners_alone(root: Path, pki: Path, tmp_path: Path) -> None:
+    config = change(init(tmp_path / "node"), proxies='["127.0.0.1"]')
+    with config.open("a") as file:
+        file.write(
+            f"""[gateway]
+home_community_id = "2.999.50"
+[[gateway.partners]]
+name = "North"
+home_community_id = "2.999.51"
+query = "https://north.example/"
+client_ca = "{pki / "ca.pem"}"
+client_subject = "CN=Partner,O=xdsi development"
+"""
+        )
+    folder = tmp_path / "nginx"
+    folder.mkdir()
+    request = find(fresh_patient())
+    with (
+        serving(config) as node,
+        before(int(node.base.rpartition(":")[2]), root, folder, pki) as port,
+    ):
+        address = f"https://localhost:{port}/gateway/responding"
+        for name, is_served in (("client", True), ("server", False)):
+            tls = Tls(pki / "ca.pem", pki / f"{name}.pem", pki / f"{name}.key")
+            with open_session(tls) as session:
+                gateway = Caller(CROSS_GATEWAY_QUERY, address, session)
+                if is_served:
+                    assert gateway(request, Call.internal()).status == urns.SUCCESS
+                else:  # of the same authority, and another subject
+                    with pytest.raises(BrokenAnswer, match="HTTP 403"):
+                        gateway(request, Call.internal())
+        # past the proxy nobody is heard, whatever it says of itself
+        certificate = quote((pki / "client.pem").read_text())
+        forged = {"X-Client-Certificate": certificate, "X-Client-Verify": "FAILED"}
+        for headers in ({}, forged):
+            answer = requests.post(f"{node.base}/gateway/responding", b"", headers=headers)
+            assert answer.status_code == 403
+        # all else is served as before
+        answer = requests.get(f"{node.base}/registry?wsdl")
+        assert answer.status_code == 200
+        asked = node.requests("ITI-38")
+        assert [each["partner"] for each in asked] == ["North"]
+        why = [each["why"] for each in node.log if each["event"] == "stranger"]
+        assert len(why) == 3 and "CN=localhost" in why[0]

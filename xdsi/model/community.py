@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from cryptography import x509
+
 from xdsi.model.values import HomeCommunityId, is_address, is_oid
 from xdsi.standard import urns
 
@@ -62,6 +64,8 @@ class Partner:
     web: base address for RAD-107 across communities
     ca, certificate, key: PEM files instead of those of [gateway]
     check_host: its certificate must name its host; off only where `ca` is for it alone
+    client_ca, client_subject: of the certificate with which it calls, where a proxy passes that on:
+        PEM file of the authorities that may have issued it, and its subject as RFC 4514 writes it
     seconds: for one answer, and without any progress of its documents
     connections: requests at the same time
     failures, pause_seconds: after so many failures in a row it is not asked for a while
@@ -84,6 +88,8 @@ class Partner:
     certificate: Path | None = None
     key: Path | None = None
     check_host: bool = True
+    client_ca: Path | None = None
+    client_subject: str = ""
     seconds: float = 15.0
     connections: int = 8
     failures: int = 3
@@ -139,3 +145,18 @@ class Partner:
                 yield f"{each.name}: expected more than 0, got {value}"
         if (self.certificate is None) != (self.key is None):
             yield "certificate and key go together; give both"
+        if (self.client_ca is None) == bool(self.client_subject):
+            yield "client_ca and client_subject go together; give both"
+        if not _is_subject(self.client_subject):
+            yield (
+                "client_subject: expected a name like 'CN=gateway.example,O=North,C=NX', "
+                f"got '{self.client_subject}'"
+            )
+
+
+def _is_subject(text: str) -> bool:
+    try:
+        x509.Name.from_rfc4514_string(text)
+    except ValueError:
+        return False
+    return True

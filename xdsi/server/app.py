@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from xdsi.config import Limits, Server
-from xdsi.plug import Actor, Call
+from xdsi.plug import Actor, Call, Stranger
 from xdsi.server import faults, front, log, pages, resources
 from xdsi.server.dispatch import Dispatcher
 from xdsi.server.exchange import Exchange, Reply
@@ -145,8 +145,10 @@ class Node:
         if self._server.client_ca is None and not self._proxies.admits(head.peer):
             raise HttpError(403, "callers come through the proxy in front of this node")
         intake: Intake | resources.Intake
+        actor = self._soap[head.path][0] if resource is None else resource[0]
+        exchange.partner = self._partner(actor, head)
         if resource is None:
-            actor, dispatcher = self._soap[head.path]
+            _, dispatcher = self._soap[head.path]
             if head.method in ("GET", "HEAD"):
                 found = pages.contract(actor, head.query, self._server.public_url)
                 if found is not None:
@@ -159,7 +161,13 @@ class Node:
         else:
             exchange.is_plain = True
             intake = resources.Intake(*resource, head, self._limits, exchange)
-        call = partial(Call, ticket=exchange.ticket, cancelled=presence, peer=exchange.peer)
+        call = partial(
+            Call,
+            ticket=exchange.ticket,
+            cancelled=presence,
+            peer=exchange.peer,
+            partner=exchange.partner,
+        )
         loop = asyncio.get_running_loop()
         is_handed_over = False
         try:
@@ -174,6 +182,16 @@ class Node:
         finally:
             if not is_handed_over:
                 await loop.run_in_executor(self._flow, intake.discard)
+
+    def _partner(self, actor: Actor, head: Head) -> str | None:
+        """Who calls, where the actor serves partners alone. Raises HttpError 403."""
+        if actor.caller is None:
+            return None
+        try:
+            return actor.caller(self._proxies.certificate(head))
+        except Stranger as error:
+            log.event("stranger", peer=self._proxies.peer(head), path=head.path, why=str(error))
+            raise HttpError(403, "only partners are served here, by their certificates") from None
 
     async def _received(
         self,

@@ -36,6 +36,7 @@ class Exchange:
     ticket: its name in answers, logs and X-Request-Id
     started: `time.monotonic()` when its headers were complete
     is_plain: errors are told in a line of text, not by a SOAP fault
+    partner: who asks, where only partners may
     message_id: wsa:MessageID once the envelope could be read, for RelatesTo
     transaction: id of the row it was dispatched to
     ids: unique ids it is about; never demographics
@@ -55,6 +56,7 @@ class Exchange:
     packaging: Packaging = Packaging.SIMPLE
     is_plain: bool = False
     head: tuple[Header, ...] = ()
+    partner: str | None = None
     message_id: str | None = None
     transaction: str = ""
     ids: tuple[str, ...] = ()

@@ -204,6 +204,13 @@ class Proxies:
             return head.peer
         return forwarded[-1].rpartition(",")[2].strip()
 
+    def certificate(self, head: Head) -> str | None:
+        """The client's, in PEM with percent-encoding, as the proxy has verified it (SEC-015)."""
+        verified, certificates = head.all(b"x-client-verify"), head.all(b"x-client-certificate")
+        if not self.has(head.peer) or verified != ["SUCCESS"] or len(certificates) != 1:
+            return None
+        return certificates[0]
+
     def has(self, address: str) -> bool:
         """Whether one of them has this address."""
         try:

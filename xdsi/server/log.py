@@ -76,6 +76,7 @@ def request_line(exchange: Exchange) -> None:
             "ticket": exchange.ticket,
             "transaction": exchange.transaction or None,
             "peer": exchange.peer,
+            "partner": exchange.partner,
             "method": exchange.method,
             "path": exchange.path,
             "http": exchange.http,

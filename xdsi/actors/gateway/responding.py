@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from xdsi.actors.gateway import iti38, iti39, rad75, xcwado
+from xdsi.actors.gateway.callers import Callers
 from xdsi.actors.gateway.communities import Own
 from xdsi.actors.gateway.sources import Sources
 from xdsi.config import Limits
@@ -27,12 +28,14 @@ def actor(
     limits: Limits,
     *,
     discover: Handler | None = None,
+    callers: Callers | None = None,
     close: Callable[[], None] = lambda: None,
 ) -> Actor:
     """The Responding Gateway actor.
 
     own: this community
     discover: ITI-55 at the registry, if that answers it: it names this community itself
+    callers: the partners that may call; None or empty: whoever is let in here
     close: releases what the handlers hold
     """
     # enough for all requests at once, so that a source that is slow keeps nobody from others
@@ -79,6 +82,7 @@ def actor(
             *(() if discover is None else (Route(transactions.PATIENT_DISCOVERY, discover),)),
         ),
         resources=(xcwado.resource("/gateway/responding/wado", web),),
+        caller=callers or None,
         close=end,
     )
 
