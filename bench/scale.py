@@ -335,12 +335,10 @@ def _queries(kind: str, registries: dict[int, Asked], sizes: Sizes, report: Repo
         seen = {size: _seen(shape, asked) for size, asked in registries.items()}
         # the same choices at each start; other patients in each round
         choose = random.Random(18)
+        count = max(1, sizes.scale_queries // (10 if shape.may_be_many else 1))
         # what is asked first pays for statements
-        _round(shape, registries, sizes.scale_queries, choose)
-        took = [
-            _round(shape, registries, sizes.scale_queries, choose)
-            for _ in range(sizes.scale_rounds)
-        ]
+        _round(shape, registries, count, choose)
+        took = [_round(shape, registries, count, choose) for _ in range(sizes.scale_rounds)]
         rounds = [
             (percentile(again[smallest], 0.95), percentile(again[largest], 0.95))
             for _, again in took
