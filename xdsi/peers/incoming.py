@@ -156,9 +156,9 @@ class Incoming:
                     self.charset = media_type(event.content_type).charset
             case mime.PartData(data):
                 if self._part is not None and self._part.is_root:
-                    self._root(bytes(data))
+                    self._root(mime.octets(data))
                 else:
-                    self._content(bytes(data))
+                    self._content(mime.octets(data))
             case mime.PartEnd():
                 if self._part is not None and not self._part.is_root:
                     self._sink.end()
