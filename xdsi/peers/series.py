@@ -7,9 +7,10 @@ also the rest of the one that is passed on, and what is said there counts.
 
 import weakref
 from collections.abc import Callable, Mapping
+from secrets import token_bytes
 from threading import Lock
-from zlib import crc32
 
+from xdsi.files.seals import SEAL_KEY, Seal
 from xdsi.model.messages import Reader
 from xdsi.peers.scratch import NoRoom, Region, Room, Scratch
 from xdsi.peers.wado import Parts
@@ -98,7 +99,9 @@ class _Passing:
     def __init__(self, answer: SeriesAnswer, singly: Callable[[], Reader]) -> None:
         self._answer, self._singly = answer, singly
         self._rest: Reader | None = None  # what comes instead, once the answer has broken off
-        self._read, self._sum, self._is_closed = 0, 0, False
+        self._read, self._is_closed = 0, False
+        self._key = token_bytes(SEAL_KEY)
+        self._seal = Seal(self._key)  # of what was read
 
     def read(self, n: int, /) -> bytes:
         if self._is_closed:
@@ -109,7 +112,8 @@ class _Passing:
             except ArchiveError:
                 self._rest = self._again()
             else:
-                self._read, self._sum = self._read + len(block), crc32(block, self._sum)
+                self._read += len(block)
+                self._seal.update(block)
                 return block
         return self._rest.read(n)
 
@@ -119,11 +123,12 @@ class _Passing:
             reader = self._singly()
         except ArchiveError as error:
             raise OSError(f"the archive did not send it to its end: {error}") from error
-        left, check = self._read, 0
+        left, seal = self._read, Seal(self._key)
         try:
             while left and (block := reader.read(min(left, _BLOCK))):
-                left, check = left - len(block), crc32(block, check)
-            if left or check != self._sum:
+                left -= len(block)
+                seal.update(block)
+            if left or seal.hexdigest() != self._seal.hexdigest():
                 raise OSError("the archive sends other octets when it is asked again")
         except BaseException:
             reader.close()
