@@ -28,6 +28,7 @@ ROWS: dict[str, Row] = {
     manifest.ROW: manifest.manifest,
     memory.IMAGES: memory.of_images,
     gateways.FAN_OUT: gateways.query,
+    gateways.ONE: gateways.one,
     gateways.LARGE: gateways.large,
 }
 _ENTRY_BYTES = 13_000  # of a database per entry, with its share of sets and associations
@@ -104,6 +105,7 @@ def _problem(folder: Path, sizes: Sizes, chosen: Sequence[str]) -> str:
         manifest.ROW: GIB // 4,
         memory.IMAGES: 8 * sizes.large,
         gateways.FAN_OUT: GIB // 4,
+        gateways.ONE: GIB // 4,
         gateways.LARGE: 4 * sizes.large,
         **dict.fromkeys(imaging.LARGE, sizes.large),
         **dict.fromkeys(imaging.CT, GIB),

@@ -4,6 +4,7 @@ import http.client
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -16,14 +17,28 @@ from bench.node import Served, node, running
 from bench.transfer import exchange
 from xdsi.model.messages import DocumentRequest, RetrieveRequest
 from xdsi.standard import urns
-from xdsi.standard.transactions import RETRIEVE, RETRIEVE_IMAGING
+from xdsi.standard.transactions import (
+    CROSS_GATEWAY_QUERY,
+    REGISTER,
+    RETRIEVE,
+    RETRIEVE_IMAGING,
+    STORED_QUERY,
+)
 
-FAN_OUT, LARGE = "gateway-query", "gateway-large"
+FAN_OUT, LARGE, ONE = "gateway-query", "gateway-large", "gateway-one"
 _PATIENT = samples.patient(1)
 _DELAY = 50  # milliseconds until a community answers
 _AT_MOST, _AT_LEAST = 1.5, 0.75
 _MEMORY = 16.0  # MiB
 
+_REGISTRY = """[server]
+port = 0
+[registry]
+database = "sqlite:///registry.db"
+unknown_patients = "admit"
+[gateway]
+home_community_id = "{home}"
+"""
 _GATEWAY = """[server]
 port = 0
 [limits]
@@ -83,6 +98,42 @@ def query(sizes: Sizes, folder: Path, report: Report) -> None:
                 rounds = take_turns((posts.all, ask), sizes.rounds)
             work = f"ITI-18 for {number} communities of 20 entries, each after {_DELAY} ms"
             report.add(compared(FAN_OUT, work, "ms", rounds, _AT_MOST, is_most=True))
+
+
+def one(sizes: Sizes, folder: Path, report: Report) -> None:
+    """Twenty entries: from the registry, by its Responding Gateway, and by both gateways."""
+    home = border.home(1)
+    with _gateway(folder / "there", _REGISTRY.format(home=home)) as there:
+        address = f"http://127.0.0.1:{there.port}/gateway/responding"
+        partner = _PARTNER.format(home=home, address=address, domain=samples.DOMAIN)
+        text = _text(border.HOME, there.port) + _INITIATING + partner
+        with _gateway(folder / "here", text) as here:
+            sent = samples.submission(_PATIENT, border.ENTRIES)
+            received = replace(sent, entries=tuple(map(samples.received, sent.entries)))
+            exchange(there.port, messages.simple("/registry", REGISTER, received))
+            asked = samples.find_documents(_PATIENT)
+            arms = [
+                partial(_answered, served, messages.simple(path, row, asked))
+                for served, path, row in (
+                    (there, "/registry", STORED_QUERY),
+                    (there, "/gateway/responding", CROSS_GATEWAY_QUERY),
+                    (here, "/gateway/initiating", STORED_QUERY),
+                )
+            ]
+            for arm in arms:
+                arm(10)
+            rounds = take_turns([partial(arm, sizes.queries) for arm in arms], sizes.rounds)
+    titles = ("ITI-38 at the Responding Gateway", "ITI-18 at the Initiating Gateway")
+    for place, title in enumerate(titles, 1):
+        pairs = [(each[0], each[place]) for each in rounds]
+        work = f"{title}, {border.ENTRIES} entries, against ITI-18 at the registry"
+        report.add(compared(ONE, work, "ms", pairs, is_most=True))
+
+
+def _answered(served: Served, message: Message, times: int) -> float:
+    """Milliseconds of an answer with all entries, each on a connection of its own."""
+    whole = replace(message, expects=b"ResponseStatusType:Success")
+    return sum(exchange(served.port, whole).seconds for _ in range(times)) / times * 1000
 
 
 class _Posts:

@@ -13,7 +13,7 @@ from uuid import uuid4
 from bench import samples
 from bench.measure import KIB, MIB
 from xdsi.model.imaging import ImagingRequest
-from xdsi.model.messages import ProvideRequest, QueryRequest, RetrieveRequest
+from xdsi.model.messages import ProvideRequest, QueryRequest, RetrieveRequest, Submission
 from xdsi.model.values import CX
 from xdsi.plug import CODECS
 from xdsi.standard import namespaces as ns
@@ -32,7 +32,7 @@ from xdsi.wire.body import Attachment
 _REPLY_TO = "http://www.w3.org/2005/08/addressing/anonymous"
 SIMPLE = f"{ns.SOAP_MEDIA_TYPE}; charset=UTF-8"
 
-Asked = QueryRequest | RetrieveRequest | ImagingRequest
+Asked = QueryRequest | RetrieveRequest | ImagingRequest | Submission
 Run = tuple[bytes, int]
 
 
@@ -88,6 +88,12 @@ def imaging_message(request: ImagingRequest) -> Message:
     """RAD-69, answered with MTOM."""
     asked = attached("/imaging", RETRIEVE_IMAGING, request)
     return replace(asked, expects=b"ResponseStatusType:Success")
+
+
+def simple(path: str, transaction: Transaction, request: Asked) -> Message:
+    """A request without documents, as simple SOAP."""
+    body = b"".join(_envelope(transaction, request))
+    return Message(((http_head(path, SIMPLE, len(body)) + body, 1),))
 
 
 def attached(path: str, transaction: Transaction, request: Asked) -> Message:
