@@ -77,8 +77,8 @@ def simple(head: bytes, body: Body, action: str) -> Packed:
 def mtom(head: bytes, body: Body) -> Packed:
     """MTOM/XOP (WS-051, RET-060): one part for each document, in the order of the envelope."""
     frame = mime.Frame.new()
-    root, parts = xop.multipart(frame, (head, *body, soap.CLOSE_ENVELOPE))
-    return Packed(frame.content_type_header(), (b"".join((frame.root_head(), *root)), *parts))
+    message = xop.multipart(frame, (head, *body, soap.CLOSE_ENVELOPE))
+    return Packed(frame.content_type_header(), tuple(message))
 
 
 def _read(content: Content, patience: Patience) -> Iterator[bytes]:

@@ -54,28 +54,29 @@ def fault(error: SoapFault, exchange: Exchange) -> Reply:
 
 
 def _packaged(body: Sequence[bytes | Attachment], status: int, exchange: Exchange) -> Reply:
+    pieces: Iterable[Piece]
     if exchange.packaging is Packaging.MTOM:
         frame = mime.Frame.new()
         kind = (b"content-type", frame.content_type_header().encode())
-        root, parts = xop.multipart(frame, body)
-        pieces, exchange.answer = [frame.root_head(), *root, *parts], tuple(root)
+        message = xop.multipart(frame, body)
+        pieces, exchange.answer = message, (message.root,)
     else:
         kind = _SIMPLE_TYPE
         pieces = [piece if isinstance(piece, bytes) else piece.content for piece in body]
-        exchange.answer = tuple([piece for piece in pieces if isinstance(piece, bytes)])
+        exchange.answer = tuple([piece for piece in body if isinstance(piece, bytes)])
     return in_pieces(status, (kind,), pieces, is_base64=exchange.packaging is Packaging.SIMPLE)
 
 
 def in_pieces(
-    status: int, headers: tuple[Header, ...], pieces: Sequence[Piece], *, is_base64: bool = False
+    status: int, headers: tuple[Header, ...], pieces: Iterable[Piece], *, is_base64: bool = False
 ) -> Reply:
     """A body as a whole where that is at hand, else streamed.
 
+    pieces: gone through several times
     is_base64: documents are encoded on their way
     """
-    ready = [piece for piece in pieces if isinstance(piece, bytes)]
-    if len(ready) == len(pieces):
-        whole = b"".join(ready)
+    if not any(isinstance(piece, Content) for piece in pieces):
+        whole = b"".join([piece for piece in pieces if isinstance(piece, bytes)])
         return Reply(status, headers, whole, len(whole))
     return Reply(status, headers, _blocks(pieces, is_base64), _size(pieces, is_base64))
 

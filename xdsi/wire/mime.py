@@ -406,6 +406,10 @@ class Frame:
             f'start-info="{ns.SOAP_MEDIA_TYPE}"; boundary="{self.boundary}"'
         )
 
+    def part_id(self, number: int) -> str:
+        """Content-ID of an attachment, without brackets. number: from 0 on"""
+        return f"{number}-{self.root_id}"
+
     def root_head(self) -> bytes:
         """What stands before the envelope."""
         kind = f'{ns.XOP_MEDIA_TYPE}; charset=UTF-8; type="{ns.SOAP_MEDIA_TYPE}"'

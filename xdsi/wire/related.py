@@ -42,6 +42,7 @@ class Related:
     def body(self, parts: Iterable[Piece]) -> tuple[Piece, ...]:
         """The pieces of a body of these parts."""
         made: list[Piece] = []
+        head = self.head()
         for part in parts:
-            made += (self.head(), part)
+            made += (head, part)
         return (*made, self.end)

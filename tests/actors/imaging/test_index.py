@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, Engine, event, text
 from tests.actors.imaging.studies import instance
 from xdsi.actors.imaging.index import MIGRATIONS, Addition, Index
 from xdsi.actors.imaging.schema import METADATA
-from xdsi.units import migrate
+from xdsi.units import Units, migrate
 from xdsi.wire.archived import Archived, archived, study_of
 
 INSTANCES = 20_000
@@ -89,9 +90,18 @@ def plans(index: Index) -> Iterator[list[str]]:
             other.execute(explain + statement, parameters)
             found.append("\n".join(str(row[-1]) for row in other.fetchall()))
 
+    def fetched(self: Any, prepared: Any, values: Any) -> Any:
+        with engine.connect() as connection:
+            driver: Any = connection.connection.dbapi_connection
+            rows = driver.execute(explain + prepared.sql, prepared._bound(values)).fetchall()
+            found.append("\n".join(str(row[-1]) for row in rows))
+        return fetch(self, prepared, values)
+
+    fetch = Units.fetch
     event.listen(engine, "before_cursor_execute", look)
     try:
-        yield found
+        with patch.object(Units, "fetch", fetched):
+            yield found
     finally:
         event.remove(engine, "before_cursor_execute", look)
 

@@ -29,6 +29,7 @@ from sqlalchemy import (
 
 from xdsi.actors.imaging.schema import HEADER, IMAGE_STORE, INSTANCE, REJECTION, SERIES, STUDY
 from xdsi.model.errors import XDSRepositoryBusy, XDSRepositoryError, XDSRepositoryOutOfResources
+from xdsi.model.imaging import HeldInstance
 from xdsi.model.study import StudyState
 from xdsi.units import Faults, Migrations, Prepared, Units, among, listed, room
 from xdsi.wire.archived import Archived
@@ -91,31 +92,49 @@ def _unit(connection: Connection, now: datetime) -> _Unit:
     return _Unit(connection, int(now.timestamp()))
 
 
-_ENTRIES = (
-    select(
-        STUDY.c.study_instance_uid,
-        SERIES.c.series_instance_uid,
-        INSTANCE.c.sop_instance_uid,
-        INSTANCE.c.sop_class_uid,
-        INSTANCE.c.transfer_syntax_uid,
-        INSTANCE.c.frames,
-        INSTANCE.c.name,
-        INSTANCE.c.size,
-        INSTANCE.c.sha256,
-        INSTANCE.c.start,
-        INSTANCE.c.seal,
-        INSTANCE.c.failing_until,
-    )
-    .select_from(INSTANCE)
-    .join(SERIES, SERIES.c.id == INSTANCE.c.series_id)
-    .join(STUDY, STUDY.c.id == SERIES.c.study_id)
+def _selected(*columns: Any) -> Select[Any]:
+    joined = INSTANCE.join(SERIES, SERIES.c.id == INSTANCE.c.series_id)
+    return select(*columns).select_from(joined.join(STUDY, STUDY.c.id == SERIES.c.study_id))
+
+
+_ENTRIES = _selected(
+    STUDY.c.study_instance_uid,
+    SERIES.c.series_instance_uid,
+    INSTANCE.c.sop_instance_uid,
+    INSTANCE.c.sop_class_uid,
+    INSTANCE.c.transfer_syntax_uid,
+    INSTANCE.c.frames,
+    INSTANCE.c.name,
+    INSTANCE.c.size,
+    INSTANCE.c.sha256,
+    INSTANCE.c.start,
+    INSTANCE.c.seal,
+    INSTANCE.c.failing_until,
 )
 _IS_REJECTED = exists().where(
     REJECTION.c.sop_instance_uid == INSTANCE.c.sop_instance_uid,
     REJECTION.c.study_instance_uid == STUDY.c.study_instance_uid,
 )
-_SHARED = _ENTRIES.where(~_IS_REJECTED).order_by(
-    SERIES.c.number, SERIES.c.series_instance_uid, INSTANCE.c.number, INSTANCE.c.sop_instance_uid
+# No more than is passed on: an answer has thousands (bench: memory-images).
+_SHARED = (
+    _selected(
+        SERIES.c.series_instance_uid,
+        INSTANCE.c.sop_instance_uid,
+        INSTANCE.c.sop_class_uid,
+        INSTANCE.c.transfer_syntax_uid,
+        INSTANCE.c.size,
+        INSTANCE.c.frames,
+        INSTANCE.c.name,
+        func.coalesce(INSTANCE.c.seal, INSTANCE.c.sha256),
+        INSTANCE.c.failing_until,
+    )
+    .where(~_IS_REJECTED)
+    .order_by(
+        SERIES.c.number,
+        SERIES.c.series_instance_uid,
+        INSTANCE.c.number,
+        INSTANCE.c.sop_instance_uid,
+    )
 )
 
 
@@ -182,8 +201,13 @@ class Index:
         )
         return {each.sop_instance_uid: each for each in found}
 
-    def shared(self, study: str, series: str | None, wanted: Collection[str] | None) -> list[Entry]:
-        """The instances of a study that no note rejects, by series and instance number."""
+    def shared(
+        self, study: str, series: str | None, wanted: Collection[str] | None
+    ) -> list[HeldInstance]:
+        """The instances of a study that no note rejects, by series and instance number.
+
+        key: what `read_key` takes
+        """
         given = {"study": study}
         if series is not None:
             given["series"] = series
@@ -194,8 +218,22 @@ class Index:
             given |= listed(wanted)
         else:
             return []
-        found = map(_entry, self._units.fetch(statement, given))
-        return [each for each in found if wanted is None or each.sop_instance_uid in wanted]
+        rows = self._units.fetch(statement, given)
+        same: dict[str, str] = {}  # one object for each UID that several have
+        return [
+            HeldInstance(
+                study,
+                same.setdefault(series_uid, series_uid),
+                uid,
+                same.setdefault(sop_class, sop_class),
+                same.setdefault(syntax, syntax),
+                size,
+                frames,
+                key_of(name, checksum, until),
+            )
+            for series_uid, uid, sop_class, syntax, size, frames, name, checksum, until in rows
+            if wanted is None or uid in wanted
+        ]
 
     def headers(self, study: str) -> list[tuple[str, bytes]]:
         """SOP Instance UID and header of each instance of a study, rejected ones among them."""
@@ -301,6 +339,19 @@ class Index:
     def close(self) -> None:
         """Let go of the database; the engine stays its maker's."""
         self._units.close()
+
+
+def key_of(name: str, checksum: str, failing_until: int | None) -> str:
+    """What it takes to give a file out; "" for one that is kept back."""
+    if failing_until is not None and time.time() < failing_until:
+        return ""
+    return f"{name}/{checksum}"
+
+
+def read_key(key: str) -> tuple[str, str]:
+    """Name and checksum."""
+    name, _, checksum = key.partition("/")
+    return name, checksum
 
 
 def _entry(row: Sequence[Any]) -> Entry:

@@ -23,7 +23,7 @@ from typing import BinaryIO
 from sqlalchemy import Engine
 
 from xdsi import config
-from xdsi.actors.imaging.index import MIGRATIONS, Addition, Entry, Index
+from xdsi.actors.imaging.index import MIGRATIONS, Addition, Entry, Index, key_of, read_key
 from xdsi.config import Limits
 from xdsi.files import disk, upkeep
 from xdsi.files.blobs import LocalStore
@@ -252,15 +252,15 @@ class ImageStore:
         self, study: str, series: str | None, wanted: Collection[str] | None, call: Call, /
     ) -> Sequence[HeldInstance]:
         with _asked():
-            return [_held(each) for each in self.index.shared(study, series, wanted)]
+            return self.index.shared(study, series, wanted)
 
     def open(self, instance: HeldInstance, call: Call, /) -> Content:
-        file = _recorded(instance)
+        file = _recorded(instance, self.custody)
         self.custody.see(file)
-        return Content(file.size, partial(self.custody.open, file))
+        return Content(file.size, file.open)
 
     def file(self, instance: HeldInstance, call: Call, /) -> BinaryIO:
-        file = _recorded(instance)
+        file = _recorded(instance, self.custody)
         self.custody.see(file)
         if not self._is_trusted(file.name):
             self.custody.check(file)
@@ -378,7 +378,7 @@ def _entry(addition: Addition) -> Entry:
 
 
 def _held(entry: Entry) -> HeldInstance:
-    """As others see it. The key says what is needed to give it out, "" for one kept back."""
+    """As others see it."""
     return HeldInstance(
         entry.study_instance_uid,
         entry.series_instance_uid,
@@ -387,7 +387,7 @@ def _held(entry: Entry) -> HeldInstance:
         entry.transfer_syntax_uid,
         entry.size,
         entry.frames,
-        "" if entry.is_failing else f"{entry.name}/{entry.checksum}",
+        key_of(entry.name, entry.checksum, entry.failing_until),
     )
 
 
@@ -399,18 +399,32 @@ class _File:
     """
 
     unique_id: str
-    name: str
+    key: str
     size: int
-    checksum: str
-    failing_until: int | None = None
+    custody: Custody
+
+    @property
+    def name(self) -> str:
+        return read_key(self.key)[0]
+
+    @property
+    def checksum(self) -> str:
+        return read_key(self.key)[1]
+
+    @property
+    def failing_until(self) -> None:
+        """One that is kept back has no key."""
+
+    def open(self) -> Reader:
+        """Raises OSError."""
+        return self.custody.open(self)
 
 
-def _recorded(instance: HeldInstance) -> _File:
+def _recorded(instance: HeldInstance, custody: Custody) -> _File:
     """Raises OSError for one that is kept back."""
-    name, separator, checksum = instance.key.partition("/")
-    if not separator or instance.size is None:
+    if not instance.key or instance.size is None:
         raise OSError(errno.EIO, "its bytes are not those that were stored; it is kept back")
-    return _File(instance.sop_instance_uid, name, instance.size, checksum)
+    return _File(instance.sop_instance_uid, instance.key, instance.size, custody)
 
 
 def _behind(reader: Reader, octets: int) -> Reader:
