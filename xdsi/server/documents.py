@@ -39,7 +39,7 @@ class Documents:
                 self._actor.admit()
             self._file = self._actor.staging.create()
         except XDSError as error:
-            self.refusal = error
+            self.refusal = error.with_traceback(None)
 
     def write(self, data: bytes | memoryview) -> None:
         """The next octets of it.
@@ -72,7 +72,7 @@ class Documents:
         try:
             self.parts[self._cid] = file.finish()
         except XDSError as error:
-            self.refusal = error
+            self.refusal = error.with_traceback(None)
 
     def discard(self) -> None:
         """Nothing stays that no handler has published. Never raises."""

@@ -85,7 +85,7 @@ def fed(
     try:
         answer = _fed(feed, message, header, call)
     except Refused as error:
-        answer = error
+        answer = error.with_traceback(None)
     except Exception:  # noqa: BLE001 - the last resort of SEC-T-058
         log.incident(exchange)
         problem = f"internal error (incident {exchange.ticket})"
