@@ -67,7 +67,7 @@ class Entry(NamedTuple):
 
     @property
     def is_failing(self) -> bool:
-        return self.failing_until is not None and time.time() < self.failing_until
+        return _is_failing(self.failing_until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,11 +341,13 @@ class Index:
         self._units.close()
 
 
+def _is_failing(until: int | None) -> bool:
+    return until is not None and time.time() < until
+
+
 def key_of(name: str, checksum: str, failing_until: int | None) -> str:
     """What it takes to give a file out; "" for one that is kept back."""
-    if failing_until is not None and time.time() < failing_until:
-        return ""
-    return f"{name}/{checksum}"
+    return "" if _is_failing(failing_until) else f"{name}/{checksum}"
 
 
 def read_key(key: str) -> tuple[str, str]:
