@@ -19,48 +19,33 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    exists,
-    false,
-    func,
-    literal_column,
-    or_,
     select,
     union,
 )
 
 from registry.arguments import Argument, is_pattern
+from registry.conditions import (
+    NO_VALUES,
+    Conditions,
+    GroupShape,
+    Shape,
+    column_of,
+)
 from registry.schema import (
     ASSOCIATION_TYPES,
-    AVAILABILITIES,
-    KIND_OF,
     Kind,
-    Many,
-    PatientState,
-    Status,
     association,
     fragment,
     object_,
-    object_value,
     patient,
 )
 from xdsi.standard import queries, urns
-from xdsi.standard.queries import Comparison, Parameter, StoredQuery
+from xdsi.standard.queries import Comparison, StoredQuery
 from xdsi.units import Prepared, room
 
 SHAPES = 512  # statements kept
 
-# one for each AND group: (room for exact values, number of patterns)
-GroupShape = tuple[int, int]
-# parameter -> its groups
-Shape = tuple[tuple[str, tuple[GroupShape, ...]], ...]
-
-_KINDS = MappingProxyType({model.__name__: kind for model, kind in KIND_OF.items()})
 _HAS_MEMBER = ASSOCIATION_TYPES[urns.HAS_MEMBER]
-_ONLINE, _OFFLINE = AVAILABILITIES[urns.ONLINE], AVAILABILITIES[urns.OFFLINE]
-
-
-# tests without values in the statement: one shapes it, the other comes after it
-NO_VALUES = frozenset({Comparison.LEVEL, Comparison.CONTENT})
 
 # what an answer is written from
 LEAF = (
@@ -137,14 +122,14 @@ def _prepared(
     dialect: Dialect, query_id: str, shape: Shape, is_leaf: bool, hides_offline: bool
 ) -> Prepared:
     query = queries.EVERY_QUERY[query_id]
-    conditions = _Conditions(query, dict(shape), hides_offline)
+    conditions = Conditions(query, dict(shape), hides_offline)
     # some codes are on every second object and others on one: no plan is good for both
     is_planned_anew = bool(conditions.leading)
     statement = _statement(query, conditions, is_leaf)
     return Prepared.of(statement, dialect, is_planned_anew=is_planned_anew)
 
 
-def _statement(query: StoredQuery, conditions: "_Conditions", is_leaf: bool) -> Select[Any]:
+def _statement(query: StoredQuery, conditions: "Conditions", is_leaf: bool) -> Select[Any]:
     chosen = _PLANS.get(query.name, _found)(conditions)
     statement = select(*(LEAF if is_leaf else REF))
     if is_leaf:
@@ -155,138 +140,10 @@ def _statement(query: StoredQuery, conditions: "_Conditions", is_leaf: bool) -> 
     return statement.where(chosen).order_by(object_.c.id).limit(bindparam("limit"))
 
 
-class _Conditions:
-    """What the arguments of one query demand of the objects of a kind."""
-
-    def __init__(
-        self,
-        query: StoredQuery,
-        shape: Mapping[str, tuple[GroupShape, ...]],
-        hides_offline: bool,
-    ) -> None:
-        self.query, self.shape, self.hides_offline = query, shape, hides_offline
-        # a level that hides nothing; those that hide leave no trace in the shape
-        self.hides = not any(
-            each.test is Comparison.LEVEL and each.name in shape for each in query.parameters
-        )
-        # what stands for the patients, where none are named, and so leads to the objects
-        patients, *others = query.some or ("",)
-        self.leading = frozenset() if patients in shape else frozenset(others)
-
-    def shown(self, kind: str, table: Any) -> list[ColumnElement[bool]]:
-        """What level 1 shows of the objects of a kind (SQ-191, SQ-193)."""
-        if not self.hides:
-            return []
-        if kind == queries.ENTRY:
-            shown = [table.c.is_current.is_(True)]
-            if self.hides_offline:
-                shown.append(table.c.availability.is_distinct_from(_OFFLINE))
-            return shown
-        if kind == queries.FOLDER:
-            return [table.c.is_current.is_(True), table.c.status == Status.APPROVED]
-        return []
-
-    def links(self, *columns: Any) -> Any:
-        """SELECT from `association`, limited to the statuses that count (SQ-191, SQ-195)."""
-        link = object_.alias()
-        tests = [link.c.status == Status.APPROVED] if self.hides else []
-        for parameter in self.query.parameters:
-            if parameter.kind == queries.ASSOCIATION and parameter.test is Comparison.STATUS:
-                if parameter.name in self.shape:
-                    tests.append(self.values(parameter.name, link.c.status))
-                else:
-                    tests.append(link.c.status == Status.APPROVED)
-        made = select(*columns).select_from(association)
-        return made.join(link, link.c.id == association.c.id).where(*tests) if tests else made
-
-    def on(self, kind: str, table: Any = object_) -> ColumnElement[bool]:
-        """All demands on the objects of a kind that the query selects by parameters."""
-        demands = [table.c.kind == _KINDS[kind], *self.shown(kind, table)]
-        for parameter in self.query.parameters:
-            if parameter.kind in (kind, "") and parameter.test not in NO_VALUES:
-                groups = self.shape.get(parameter.name)
-                if groups is not None:
-                    is_leading = parameter.name in self.leading
-                    demands += (
-                        _test(parameter, f"{parameter.name}{at}", group, table, is_leading)
-                        for at, group in enumerate(groups)
-                    )
-                elif parameter.test is Comparison.TYPE:
-                    demands.append(table.c.is_on_demand.is_(False))
-        return and_(*demands)
-
-    def values(self, name: str, column: Any) -> ColumnElement[bool]:
-        """The one group of a parameter that the plan compares with a column itself."""
-        ((binds, _),) = self.shape[name]
-        return _equal(column, name + "0", binds)
-
-
-def _equal(column: Any, bind: str, binds: int) -> ColumnElement[bool]:
-    """The column is one of the values bound."""
-    if binds == 0:
-        return false()
-    values = [bindparam(f"{bind}_{number}", type_=column.type) for number in range(binds)]
-    equal: ColumnElement[bool] = column == values[0] if binds == 1 else column.in_(values)
-    return equal
-
-
-def _test(
-    parameter: Parameter, bind: str, group: GroupShape, table: Any, is_leading: bool
-) -> ColumnElement[bool]:
-    binds, patterns = group
-    name, test = parameter.attribute, parameter.test
-    if test is Comparison.PATIENT:
-        found = select(patient.c.id).where(
-            _equal(patient.c.cx, bind, binds), patient.c.state == PatientState.ACTIVE
-        )
-        is_of: ColumnElement[bool] = (
-            table.c.patient.in_(found)
-            if parameter.is_many
-            else table.c.patient == found.scalar_subquery()
-        )
-        return is_of
-    if test is Comparison.TYPE:
-        return _equal(table.c.is_on_demand, bind, binds)
-    if test is Comparison.AVAILABILITY:
-        return _equal(func.coalesce(table.c.availability, _ONLINE), bind, binds)
-    if many := Many.__members__.get(name.upper()):
-        column = object_value.c.code if test is Comparison.CODE else object_value.c.text
-        # written out: an index on some attributes alone is only for statements that name them
-        is_found = and_(
-            object_value.c.attribute == literal_column(str(int(many))),
-            _match(column, bind, binds, patterns),
-        )
-        if is_leading:
-            leads: ColumnElement[bool] = table.c.id.in_(
-                select(object_value.c.object).where(is_found)
-            )
-            return leads
-        return exists().where(object_value.c.object == table.c.id, is_found)
-    column = table.c[_COLUMNS.get(name, name)]
-    # an object without the time is not excluded (SQ-032, SQ-033)
-    if test is Comparison.SINCE:
-        return or_(column.is_(None), column >= bindparam(bind + "_0"))
-    if test is Comparison.BEFORE:
-        return or_(column.is_(None), column < bindparam(bind + "_0"))
-    return _equal(column, bind, binds)
-
-
-_COLUMNS = MappingProxyType({"entry_uuid": "uuid", "logical_id": "lid"})
-
-
-def _match(column: Any, bind: str, binds: int, patterns: int) -> ColumnElement[bool]:
-    """Exact values or patterns; a backslash in a pattern is data (SQ-038)."""
-    tests = [_equal(column, bind, binds)] if binds or not patterns else []
-    tests += (
-        column.like(bindparam(f"{bind}_like{number}"), escape="\\") for number in range(patterns)
-    )
-    return or_(*tests)
-
-
 # plans: which objects of `object` come back
 
 
-def _found(given: _Conditions) -> ColumnElement[bool]:
+def _found(given: Conditions) -> ColumnElement[bool]:
     """The objects that the parameters select, of the one kind that the query returns.
 
     A code may be that of half the registry, so what it leads to ends with the limit, before
@@ -298,7 +155,7 @@ def _found(given: _Conditions) -> ColumnElement[bool]:
     return given.on(kind)
 
 
-def _ids(given: _Conditions, kind: str) -> Any:
+def _ids(given: Conditions, kind: str) -> Any:
     """Numbers of the objects of a kind that the parameters select."""
     table = object_.alias()
     return select(table.c.id).where(given.on(kind, table))
@@ -320,30 +177,30 @@ def _all_of(part: Any) -> Any:
     return select(part.c.id)
 
 
-def _get_all(given: _Conditions) -> ColumnElement[bool]:
+def _get_all(given: Conditions) -> ColumnElement[bool]:
     """SQ-147: associations with at least one end among the objects found."""
     kinds = (queries.ENTRY, queries.SET, queries.FOLDER)
     found = _rows("found", union(*(_ids(given, kind) for kind in kinds)))
     return _among(_all_of(found), *_associations_of(given, _all_of(found)))
 
 
-def _associations_of(given: _Conditions, ids: Any) -> tuple[Any, Any]:
+def _associations_of(given: Conditions, ids: Any) -> tuple[Any, Any]:
     links = given.links(association.c.id)
     return links.where(association.c.source.in_(ids)), links.where(association.c.target.in_(ids))
 
 
-def _get_associations(given: _Conditions) -> ColumnElement[bool]:
+def _get_associations(given: Conditions) -> ColumnElement[bool]:
     table = object_.alias()
     ids = select(table.c.id).where(given.values("$uuid", table.c.uuid))
     return _among(*_associations_of(given, ids))
 
 
-def _get_documents_and_associations(given: _Conditions) -> ColumnElement[bool]:
+def _get_documents_and_associations(given: Conditions) -> ColumnElement[bool]:
     found = _rows("found", _ids(given, queries.ENTRY))
     return _among(_all_of(found), *_associations_of(given, _all_of(found)))
 
 
-def _get_submission_sets(given: _Conditions) -> ColumnElement[bool]:
+def _get_submission_sets(given: Conditions) -> ColumnElement[bool]:
     """SQ-154, SQ-164: the sets, and their HasMembers to the ids given."""
     table, sets = object_.alias(), object_.alias()
     ids = select(table.c.id).where(given.values("$uuid", table.c.uuid))
@@ -360,7 +217,7 @@ def _get_submission_sets(given: _Conditions) -> ColumnElement[bool]:
     return _among(_all_of(members), select(members.c.source))
 
 
-def _members(given: _Conditions, part: Any) -> Any:
+def _members(given: Conditions, part: Any) -> Any:
     """HasMembers that start at one of a part: `id` and `target`."""
     return given.links(association.c.id, association.c.target).where(
         association.c.source.in_(_all_of(part)), association.c.type == _HAS_MEMBER
@@ -372,7 +229,7 @@ def _targets(members: Any, condition: Callable[[Any], ColumnElement[bool]]) -> A
     return select(table.c.id).where(table.c.id.in_(select(members.c.target)), condition(table))
 
 
-def _get_submission_set_and_contents(given: _Conditions) -> ColumnElement[bool]:
+def _get_submission_set_and_contents(given: Conditions) -> ColumnElement[bool]:
     """SQ-160: no association is returned unless both its ends are."""
     own = _rows("own", _ids(given, queries.SET))
     members = _rows("members", _members(given, own))
@@ -392,7 +249,7 @@ def _get_submission_set_and_contents(given: _Conditions) -> ColumnElement[bool]:
     return _among(_all_of(contents), links)
 
 
-def _get_folder_and_contents(given: _Conditions) -> ColumnElement[bool]:
+def _get_folder_and_contents(given: Conditions) -> ColumnElement[bool]:
     own = _rows("own", _ids(given, queries.FOLDER))
     members = _rows("members", _members(given, own))
     entries = _rows("entries", _targets(members, lambda table: given.on(queries.ENTRY, table)))
@@ -400,18 +257,18 @@ def _get_folder_and_contents(given: _Conditions) -> ColumnElement[bool]:
     return _among(_all_of(own), _all_of(entries), links)
 
 
-def _get_folders_for_document(given: _Conditions) -> ColumnElement[bool]:
+def _get_folders_for_document(given: Conditions) -> ColumnElement[bool]:
     holders = given.links(association.c.source).where(
         association.c.target.in_(_ids(given, queries.ENTRY)), association.c.type == _HAS_MEMBER
     )
     return and_(_is_folder(given, object_), object_.c.id.in_(holders))
 
 
-def _is_folder(given: _Conditions, table: Any) -> ColumnElement[bool]:
+def _is_folder(given: Conditions, table: Any) -> ColumnElement[bool]:
     return and_(table.c.kind == Kind.FOLDER, *given.shown(queries.FOLDER, table))
 
 
-def _get_related_documents(given: _Conditions) -> ColumnElement[bool]:
+def _get_related_documents(given: Conditions) -> ColumnElement[bool]:
     """SQ-161, SQ-163, SQ-166: one step, and only where both ends are entries of the types asked."""
     own = _rows("own", _ids_given(given))
     source, target = object_.alias(), object_.alias()
@@ -435,18 +292,18 @@ def _get_related_documents(given: _Conditions) -> ColumnElement[bool]:
     return _among(_all_of(links), select(links.c.source), select(links.c.target))
 
 
-def _ids_given(given: _Conditions) -> Any:
+def _ids_given(given: Conditions) -> Any:
     """Numbers of the entries named by UUID or uniqueId, whatever their type."""
     table = object_.alias()
     named = (
-        given.values(each.name, table.c[_COLUMNS.get(each.attribute, each.attribute)])
+        given.values(each.name, table.c[column_of(each)])
         for each in given.query.parameters
         if each.name in given.query.either and each.name in given.shape
     )
     return select(table.c.id).where(table.c.kind == Kind.DOCUMENT_ENTRY, *named)
 
 
-def _is_entry_of_type(given: _Conditions, table: Any) -> ColumnElement[bool]:
+def _is_entry_of_type(given: Conditions, table: Any) -> ColumnElement[bool]:
     type_ = next(each for each in given.query.parameters if each.test is Comparison.TYPE)
     is_entry = and_(table.c.kind == Kind.DOCUMENT_ENTRY, *given.shown(queries.ENTRY, table))
     if type_.name not in given.shape:
@@ -454,7 +311,7 @@ def _is_entry_of_type(given: _Conditions, table: Any) -> ColumnElement[bool]:
     return and_(is_entry, given.values(type_.name, table.c.is_on_demand))
 
 
-_PLANS: Mapping[str, Callable[[_Conditions], ColumnElement[bool]]] = MappingProxyType(
+_PLANS: Mapping[str, Callable[[Conditions], ColumnElement[bool]]] = MappingProxyType(
     {
         queries.GET_ALL.name: _get_all,
         queries.GET_ASSOCIATIONS.name: _get_associations,

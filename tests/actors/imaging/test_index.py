@@ -13,7 +13,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, event, text
 
 from tests.actors.imaging.studies import instance
-from xdsi.actors.imaging.index import MIGRATIONS, Addition, Index
+from xdsi.actors.imaging.index import MIGRATIONS, Index
+from xdsi.actors.imaging.indexing import Addition
 from xdsi.actors.imaging.schema import METADATA
 from xdsi.units import Units, migrate
 from xdsi.wire.archived import Archived, archived, study_of

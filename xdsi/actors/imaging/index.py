@@ -5,21 +5,16 @@ of files that nothing refers to any more.
 """
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ColumnElement,
-    Connection,
     Engine,
     Select,
     and_,
     bindparam,
-    delete,
     exists,
     func,
     insert,
@@ -27,18 +22,25 @@ from sqlalchemy import (
     update,
 )
 
+from xdsi.actors.imaging.indexing import (
+    LIST,
+    Addition,
+    Unit,
+    delete_,
+    insert_,
+    lists,
+    locked,
+    prune,
+    unit_of,
+)
 from xdsi.actors.imaging.schema import HEADER, IMAGE_STORE, INSTANCE, REJECTION, SERIES, STUDY
 from xdsi.model.errors import XDSRepositoryBusy, XDSRepositoryError, XDSRepositoryOutOfResources
 from xdsi.model.imaging import HeldInstance
 from xdsi.model.study import StudyState
 from xdsi.units import Faults, Migrations, Prepared, Units, among, listed, room
-from xdsi.wire.archived import Archived
 
 MIGRATIONS = Migrations("imaging", Path(__file__).parent / "migrations")
 FAULTS = Faults(XDSRepositoryBusy, XDSRepositoryOutOfResources, XDSRepositoryError)
-
-_LAST = 1 << 31  # in the order of numbers: above every DICOM integer
-_LIST = 500  # values of one IN; longer lists are split
 
 
 class Entry(NamedTuple):
@@ -68,28 +70,6 @@ class Entry(NamedTuple):
     @property
     def is_failing(self) -> bool:
         return _is_failing(self.failing_until)
-
-
-@dataclass(frozen=True, slots=True)
-class Addition:
-    """A published file to be indexed. replaces: name of the file in whose place it comes."""
-
-    instance: Archived
-    name: str
-    size: int
-    sha256: str
-    seal: str
-    replaces: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    connection: Connection
-    now: int
-
-
-def _unit(connection: Connection, now: datetime) -> _Unit:
-    return _Unit(connection, int(now.timestamp()))
 
 
 def _selected(*columns: Any) -> Select[Any]:
@@ -172,7 +152,7 @@ _STATES = (
     .where(STUDY.c.id > bindparam("after"))
     .group_by(STUDY.c.id, STUDY.c.study_instance_uid)
     .order_by(STUDY.c.id)
-    .limit(_LIST)
+    .limit(LIST)
 )
 _HAVE_GAINED = STUDY.c.id.in_(
     select(SERIES.c.study_id)
@@ -187,7 +167,7 @@ class Index:
     """
 
     def __init__(self, engine: Engine, *, patience: float = 5.0) -> None:
-        self._units = Units(engine, _unit, FAULTS, patience=patience)
+        self._units = Units(engine, unit_of, FAULTS, patience=patience)
         self._shared = lru_cache(
             lambda has_series, binds: Prepared.of(_shared(has_series, binds), engine.dialect)
         )
@@ -196,7 +176,7 @@ class Index:
         """What is kept of these, rejected or not, by SOP Instance UID."""
         found = (
             _entry(row)
-            for some in _lists(tuple(sop_instance_uids))
+            for some in lists(tuple(sop_instance_uids))
             for row in self._units.rows(_ENTRIES.where(INSTANCE.c.sop_instance_uid.in_(some)))
         )
         return {each.sop_instance_uid: each for each in found}
@@ -211,7 +191,7 @@ class Index:
         given = {"study": study}
         if series is not None:
             given["series"] = series
-        if wanted is None or len(wanted) > _LIST:
+        if wanted is None or len(wanted) > LIST:
             statement = self._shared(series is not None, 0)
         elif wanted:
             statement = self._shared(series is not None, room(len(wanted)))
@@ -257,8 +237,8 @@ class Index:
         since they were looked for; and the names of files replaced.
         """
 
-        def work(unit: _Unit) -> tuple[frozenset[str], tuple[str, ...]]:
-            known = _locked(unit, [each.instance.sop_instance_uid for each in additions])
+        def work(unit: Unit) -> tuple[frozenset[str], tuple[str, ...]]:
+            known = locked(unit, [each.instance.sop_instance_uid for each in additions])
             late = frozenset(
                 uid
                 for uid, expected in ((e.instance.sop_instance_uid, e.replaces) for e in additions)
@@ -266,10 +246,10 @@ class Index:
             )
             taken = [each for each in additions if each.instance.sop_instance_uid not in late]
             spare = [each.replaces for each in taken if each.replaces is not None]
-            left = _delete(unit, INSTANCE.c.name.in_(spare)) if spare else set()
+            left = delete_(unit, INSTANCE.c.name.in_(spare)) if spare else set()
             if taken:
-                _insert(unit, taken)
-            _prune(unit, left)
+                insert_(unit, taken)
+            prune(unit, left)
             return late, tuple(spare)
 
         return self._units.run(work)
@@ -292,12 +272,12 @@ class Index:
             .with_for_update(of=INSTANCE)
         )
 
-        def work(unit: _Unit) -> tuple[str, ...]:
+        def work(unit: Unit) -> tuple[str, ...]:
             rows = unit.connection.execute(chosen).all()
             left: set[int] = set()
-            for some in _lists([row.id for row in rows]):
-                left |= _delete(unit, INSTANCE.c.id.in_(some))
-            _prune(unit, left)
+            for some in lists([row.id for row in rows]):
+                left |= delete_(unit, INSTANCE.c.id.in_(some))
+            prune(unit, left)
             return tuple(row.name for row in rows)
 
         return self._units.run(work)
@@ -324,7 +304,7 @@ class Index:
     def identify(self, identity: str) -> str:
         """Bind a new index to a store; the identity it has, which another node may have given."""
 
-        def work(unit: _Unit) -> str:
+        def work(unit: Unit) -> str:
             given: str | None = unit.connection.execute(select(IMAGE_STORE.c.identity)).scalar()
             if given is None:
                 unit.connection.execute(insert(IMAGE_STORE).values(only=1, identity=identity))
@@ -358,144 +338,3 @@ def read_key(key: str) -> tuple[str, str]:
 
 def _entry(row: Sequence[Any]) -> Entry:
     return Entry(*row)
-
-
-def _pairs(rows: Iterable[Sequence[Any]]) -> dict[str, Any]:
-    return {first: second for first, second in rows}  # noqa: C416 (rows are no tuples to mypy)
-
-
-def _lists(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (values[at : at + _LIST] for at in range(0, len(values), _LIST))
-
-
-def _locked(unit: _Unit, uids: Sequence[str]) -> dict[str, str]:
-    """Names by SOP Instance UID, of those that are there; locked in one order."""
-    found: dict[str, str] = {}
-    for some in _lists(sorted(uids)):
-        statement = (
-            select(INSTANCE.c.sop_instance_uid, INSTANCE.c.name)
-            .where(INSTANCE.c.sop_instance_uid.in_(some))
-            .order_by(INSTANCE.c.sop_instance_uid)
-            .with_for_update()
-        )
-        found.update(_pairs(unit.connection.execute(statement)))
-    return found
-
-
-def _delete(unit: _Unit, chosen: ColumnElement[bool]) -> set[int]:
-    """Remove instances; the series they were in."""
-    connection = unit.connection
-    series = set(connection.execute(select(INSTANCE.c.series_id).where(chosen)).scalars())
-    connection.execute(delete(INSTANCE).where(chosen))
-    return series
-
-
-def _prune(unit: _Unit, series: Collection[int]) -> None:
-    """Remove those of these series that are empty, and studies that are empty then.
-
-    Whoever adds to one of them at this moment makes this a lost race, by the foreign key.
-    """
-    connection = unit.connection
-    for some in _lists(sorted(series)):
-        studies = set(
-            connection.execute(select(SERIES.c.study_id).where(SERIES.c.id.in_(some))).scalars()
-        )
-        connection.execute(
-            delete(SERIES).where(
-                SERIES.c.id.in_(some), ~exists().where(INSTANCE.c.series_id == SERIES.c.id)
-            )
-        )
-        connection.execute(
-            delete(STUDY).where(
-                STUDY.c.id.in_(studies), ~exists().where(SERIES.c.study_id == STUDY.c.id)
-            )
-        )
-
-
-def _insert(unit: _Unit, additions: Sequence[Addition]) -> None:
-    """New instances in one order, so that two works cannot wait for each other."""
-    ordered = sorted(additions, key=lambda each: each.instance.sop_instance_uid)
-    studies = _studies(unit, {each.instance.study_instance_uid for each in ordered})
-    series = _series(unit, [each.instance for each in ordered], studies)
-    rows = [
-        {
-            "series_id": series[
-                studies[each.instance.study_instance_uid], each.instance.series_instance_uid
-            ],
-            "sop_instance_uid": each.instance.sop_instance_uid,
-            "sop_class_uid": each.instance.sop_class_uid,
-            "transfer_syntax_uid": each.instance.transfer_syntax_uid,
-            "number": _place(each.instance.instance_number),
-            "frames": each.instance.frames,
-            "name": each.name,
-            "size": each.size,
-            "sha256": each.sha256,
-            "seal": each.seal,
-            "start": each.instance.start,
-            "stored": unit.now,
-        }
-        for each in ordered
-    ]
-    made = insert(INSTANCE).returning(INSTANCE.c.name, INSTANCE.c.id)
-    ids: dict[str, int] = _pairs(unit.connection.execute(made, rows))
-    unit.connection.execute(
-        insert(HEADER),
-        [{"instance_id": ids[each.name], "content": each.instance.header} for each in ordered],
-    )
-    rejections = {
-        (ids[each.name], one.sop_instance_uid): one.study_instance_uid
-        for each in ordered
-        for one in each.instance.rejects
-    }
-    if rejections:
-        unit.connection.execute(
-            insert(REJECTION),
-            [
-                {"note_id": note, "sop_instance_uid": uid, "study_instance_uid": study}
-                for (note, uid), study in rejections.items()
-            ],
-        )
-
-
-def _place(number: int | None) -> int:
-    return _LAST if number is None else number
-
-
-def _studies(unit: _Unit, uids: Collection[str]) -> dict[str, int]:
-    """Id by Study Instance UID; new ones are made."""
-    known: dict[str, int] = {}
-    for some in _lists(sorted(uids)):
-        statement = select(STUDY.c.study_instance_uid, STUDY.c.id)
-        found = unit.connection.execute(statement.where(STUDY.c.study_instance_uid.in_(some)))
-        known.update(_pairs(found))
-    if new := [{"study_instance_uid": uid} for uid in sorted(set(uids) - known.keys())]:
-        made = insert(STUDY).returning(STUDY.c.study_instance_uid, STUDY.c.id)
-        known.update(_pairs(unit.connection.execute(made, new)))
-    return known
-
-
-def _series(
-    unit: _Unit, instances: Iterable[Archived], studies: Mapping[str, int]
-) -> dict[tuple[int, str], int]:
-    """Id by id of the study and Series Instance UID; new ones are made."""
-    wanted = {
-        (studies[each.study_instance_uid], each.series_instance_uid): _place(each.series_number)
-        for each in instances
-    }
-    columns = (SERIES.c.study_id, SERIES.c.series_instance_uid, SERIES.c.id)
-    known: dict[tuple[int, str], int] = {}
-    for some in _lists(sorted({uid for _, uid in wanted})):
-        statement = select(*columns).where(
-            SERIES.c.study_id.in_({study for study, _ in wanted}),
-            SERIES.c.series_instance_uid.in_(some),
-        )
-        found = unit.connection.execute(statement)
-        known.update({(study, uid): id_ for study, uid, id_ in found})
-    new = [
-        {"study_id": study, "series_instance_uid": uid, "number": wanted[study, uid]}
-        for study, uid in sorted(wanted.keys() - known.keys())
-    ]
-    if new:
-        found = unit.connection.execute(insert(SERIES).returning(*columns), new)
-        known.update({(study, uid): id_ for study, uid, id_ in found})
-    return known

@@ -23,7 +23,8 @@ from typing import BinaryIO
 from sqlalchemy import Engine
 
 from xdsi import config
-from xdsi.actors.imaging.index import MIGRATIONS, Addition, Entry, Index, key_of, read_key
+from xdsi.actors.imaging.index import MIGRATIONS, Entry, Index, key_of, read_key
+from xdsi.actors.imaging.indexing import Addition
 from xdsi.config import Limits
 from xdsi.files import disk, upkeep
 from xdsi.files.blobs import LocalStore
