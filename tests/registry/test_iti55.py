@@ -32,7 +32,7 @@ from xdsi.model.identity import (
 )
 from xdsi.model.manifest import IssuedId
 from xdsi.model.values import HomeCommunityId
-from xdsi.plug import Actor
+from xdsi.plug import Actor, Call
 from xdsi.standard.discovery import ADDRESS_REQUESTED, SEX_REQUESTED
 from xdsi.standard.transactions import PATIENT_ADDED, PATIENT_DISCOVERY, PATIENT_MERGED
 from xdsi.units import engine, migrate
@@ -382,8 +382,12 @@ def test_a_query_for_another_community_is_refused(asked: Asked) -> None:
 
 
 def test_a_deferred_answer_is_refused(asked: Asked) -> None:
-    deferred = replace(FULL, is_deferred=True)
-    assert asked.refused(deferred) == ("AnswerNotAvailable", ["XC-106"])
+    request = DiscoveryRequest(replace(FULL, is_deferred=True), WRAPPER)
+    routes = asked.actor().routes
+    handler = next(each.handler for each in routes if each.transaction is PATIENT_DISCOVERY)
+    answer: DiscoveryAnswer = handler(request, Call.internal())
+    assert (answer.status, answer.matches, answer.requested) == ("Failure", (), ())
+    assert [each.rule for each in answer.errors] == ["XC-106"]
 
 
 def test_a_crowded_birth_date_is_not_searched(

@@ -243,10 +243,11 @@ def test_envelope_of_another_shape(node, body):
     refused(node, body, "Sender")
 
 
-@pytest.mark.proves("SEC-T-083", "WS-036", "WS-038", "SEC-T-055")
+@pytest.mark.proves("SEC-T-083", "WS-036", "WS-038", "SEC-T-055", "XC-007")
 @pytest.mark.parametrize(
     ("change", "subcodes"),
     [
+        (("(?s)<wsa:.*</wsa:[A-Za-z]+>", ""), ["MessageAddressingHeaderRequired"]),
         (("<wsa:Action.*</wsa:Action>", ""), ["MessageAddressingHeaderRequired"]),
         (("<wsa:Action.*</wsa:Action>", "<wsa:Action/>"), ["MessageAddressingHeaderRequired"]),
         (("<wsa:MessageID>.*</wsa:MessageID>", ""), ["MessageAddressingHeaderRequired"]),

@@ -145,7 +145,7 @@ def test_any_query_comes_back(query: PatientQuery) -> None:
 
 @given(queries, some(matches))
 def test_any_answer_comes_back(query: PatientQuery, found: tuple[PatientMatch, ...]) -> None:
-    answer = DiscoveryAnswer(found, query=query, wrapper=WRAPPER)
+    answer = DiscoveryAnswer(found, query=replace(query, is_deferred=False), wrapper=WRAPPER)
     assert answer_from_xml(answered(answer), {}) == answer
 
 
@@ -210,6 +210,21 @@ def test_a_failure_has_the_code_of_its_kind(
     judged(root)
     back = answer_from_xml(root, {})
     assert (back.problem, back.status, back.matches) == (problem, "Failure", ())
+
+
+@pytest.mark.proves("XC-106")
+def test_who_asks_for_an_answer_later_is_told_that_there_is_none(judged: Judge) -> None:
+    query = replace(QUERY, is_deferred=True)
+    problem = "only I is offered, an answer at once"
+    error = XDSRegistryError("responsePriorityCode", problem)
+    root = answered(DiscoveryAnswer(errors=(error,), query=query, wrapper=WRAPPER))
+    judged(root)
+    assert etree.QName(root).localname == "MCCI_IN000002UV01"
+    assert code(root, "acknowledgement/typeCode") == ["AE"]
+    (detail,) = root.xpath("h:acknowledgement/h:acknowledgementDetail", namespaces=NS)
+    assert detail.get("typeCode") == "E"
+    assert code(root, "acknowledgement/acknowledgementDetail/code") == ["NS250"]
+    assert problem in detail.findtext("h:text", namespaces=NS)
 
 
 @pytest.mark.proves("XC-102")

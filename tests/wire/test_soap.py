@@ -41,11 +41,12 @@ def refused(root: etree._Element, **options: bool) -> SoapFault:
 # A good request
 
 
-@pytest.mark.proves("WS-030", "WS-033", "WS-034", "WS-040")
-def test_a_request_is_read() -> None:
+@pytest.mark.proves("WS-030", "WS-033", "WS-034", "WS-040", "XC-006")
+@pytest.mark.parametrize("must", ["", ' s:mustUnderstand="1"', ' s:mustUnderstand="true"'])
+def test_a_request_is_read(must: str) -> None:
     envelope = soap.read_envelope(
         request(
-            ACTION.replace(">urn", ' s:mustUnderstand="1">\n urn').replace("</", "\n</")
+            ACTION.replace(">urn", f"{must}>\n urn").replace("</", "\n</")
             + MESSAGE_ID
             + REPLY_TO
             + "<a:To>https://registry.example/registry</a:To>"
@@ -417,6 +418,7 @@ XML_TEXT = st.text(st.characters(blacklist_categories=("Cs",)), min_size=1, max_
 
 
 @pytest.mark.proves("WS-031", "WS-033", "WS-042", "SEC-T-085")
+@pytest.mark.proves("XC-006")
 @given(XML_TEXT, XML_TEXT, st.none() | XML_TEXT, st.none() | XML_TEXT)
 def test_answers_hold_what_was_put_in(
     action: str, message_id: str, relates_to: str | None, to: str | None
@@ -431,6 +433,7 @@ def test_answers_hold_what_was_put_in(
         text = header.findtext(tag(ns.WSA, name), None)
         assert text == (value if value is None else only_xml(value))
     assert header[0].get(tag(ns.SOAP12, "mustUnderstand")) == "1"
+    assert header.find(tag(ns.WSA, "ReplyTo")).get(tag(ns.SOAP12, "mustUnderstand")) is None
     assert header.findtext(f"{tag(ns.WSA, 'ReplyTo')}/{tag(ns.WSA, 'Address')}") == "urn:back"
     assert [child.tag for child in root[1]] == ["{urn:r}r"]
 

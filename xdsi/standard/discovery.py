@@ -39,6 +39,10 @@ BUSY = "ResponderBusy"
 NOT_AVAILABLE = "AnswerNotAvailable"
 INTERNAL = "InternalError"
 
+# refused, since an answer at another time was asked for; a code for details of acknowledgements
+NOT_DEFERRED = "NS250"
+DETAILS = "2.16.840.1.113883.5.1100"
+
 ISSUE = "_ActAdministrativeDetectedIssueManagementCode"
 ISSUES = "2.16.840.1.113883.5.4"
 

@@ -252,6 +252,8 @@ def failure(errors: tuple[XDSError, ...]) -> DiscoveryAnswer:
 
 def answer_to_xml(answer: DiscoveryAnswer) -> Body:
     """One of the cases of XC-107, with a copy of the query; in one piece."""
+    if answer.query.is_deferred:
+        return (_not_deferred(answer),)
     is_failure = bool(answer.errors)
     code = "OK" if answer.matches or answer.requested else "NF"
     query = answer.query
@@ -269,6 +271,13 @@ def answer_to_xml(answer: DiscoveryAnswer) -> Body:
         )
     )
     return (hl7v3.message(_ANSWER, hl7v3.back(answer.wrapper), "NE", content),)
+
+
+def _not_deferred(answer: DiscoveryAnswer) -> bytes:
+    """All that is said to who asked for an answer at another time (XC-106)."""
+    kind = f'<code code="{standard.NOT_DEFERRED}" codeSystem="{standard.DETAILS}"/>'
+    content = hl7v3.acknowledgement("AE", answer.wrapper, answer.errors, kind)
+    return hl7v3.message(hl7v3.ACKNOWLEDGEMENT, hl7v3.back(answer.wrapper), "NE", content)
 
 
 def _match_xml(match: PatientMatch, query: PatientQuery) -> str:

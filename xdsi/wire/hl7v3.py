@@ -268,11 +268,14 @@ def back(of: Wrapper) -> Wrapper:
     )
 
 
-def acknowledgement(code: str, of: Wrapper, told: Sequence[XDSError]) -> str:
-    """PIF-071, XC-107."""
+ACKNOWLEDGEMENT = "MCCI_IN000002UV01"
+
+
+def acknowledgement(code: str, of: Wrapper, told: Sequence[XDSError], kind: str = "") -> str:
+    """PIF-071, XC-107. kind: the code of each detail, an element; most have none"""
     details = "".join(
-        f'<acknowledgementDetail typeCode="E"><text>{escaped(each.code)}: {escaped(each.context)}'
-        "</text></acknowledgementDetail>"
+        f'<acknowledgementDetail typeCode="E">{kind}<text>{escaped(each.code)}: '
+        f"{escaped(each.context)}</text></acknowledgementDetail>"
         for each in told
     )
     return (

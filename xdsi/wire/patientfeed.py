@@ -19,7 +19,6 @@ from xdsi.wire.hl7v3 import found
 
 IDS = 100  # identifiers of one patient in a message
 
-_ACKNOWLEDGEMENT = "MCCI_IN000002UV01"
 _ACTS = MappingProxyType(
     {
         "PRPA_IN201301UV02": Act.ADD,
@@ -133,7 +132,7 @@ def acknowledgement_to_xml(answer: Acknowledgement) -> Body:
     """CA, or CE and CR with a detail for each error; in one piece (PIF-071, PIF-072)."""
     code = "CA" if answer.is_accepted else "CR" if answer.is_rejected else "CE"
     content = hl7v3.acknowledgement(code, answer.wrapper, answer.errors)
-    return (hl7v3.message(_ACKNOWLEDGEMENT, hl7v3.back(answer.wrapper), "NE", content),)
+    return (hl7v3.message(hl7v3.ACKNOWLEDGEMENT, hl7v3.back(answer.wrapper), "NE", content),)
 
 
 def acknowledgement_from_xml(element: Element, parts: Parts) -> Acknowledgement:
@@ -141,7 +140,7 @@ def acknowledgement_from_xml(element: Element, parts: Parts) -> Acknowledgement:
 
     Raises SoapFault for another element.
     """
-    expect(element, tag(HL7V3, _ACKNOWLEDGEMENT))
+    expect(element, tag(HL7V3, hl7v3.ACKNOWLEDGEMENT))
     told = hl7v3.codes(element, "acknowledgement", "typeCode")
     errors: list[XDSError] = []
     if told not in (["CA"], ["AA"]):

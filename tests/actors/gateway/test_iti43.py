@@ -127,7 +127,7 @@ def instance(home: str | None, source: str, uid: str, study: str = "1.5") -> Ins
     return InstanceRequest(study, "1.6", DocumentRequest(source, uid, home))
 
 
-@pytest.mark.proves("IMG-132", "IMG-135", "IMG-139", "IMG-141", "XC-115")
+@pytest.mark.proves("IMG-117", "IMG-132", "IMG-135", "IMG-139", "IMG-141", "XC-115")
 def test_images_of_several_communities_and_sources() -> None:
     north, here = giving(), giving()
     asked = ImagingRequest(
@@ -137,6 +137,7 @@ def test_images_of_several_communities_and_sources() -> None:
             instance(SOUTH, THERE, "1.3"),
             instance(NORTH, "2.999.62", "1.4", "1.55"),
             instance(HOME, "2.999.66", "1.5"),
+            instance("urn:oid:2.999.666", THERE, "1.6"),
         ),
         ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2.5"),
     )
@@ -149,7 +150,8 @@ def test_images_of_several_communities_and_sources() -> None:
         assert {uid for _, _, uid in contents(answer)} == {"1.1", "1.2", "1.4"}
     assert answer.status == urns.PARTIAL_SUCCESS
     assert sorted(told(answer)) == [
-        ("XDSUnavailableCommunity", "1.3"), ("XDSUnknownRepositoryId", "1.5")
+        ("XDSUnavailableCommunity", "1.3"), ("XDSUnknownCommunity", "1.6"),
+        ("XDSUnknownRepositoryId", "1.5"),
     ]  # fmt: skip
     assert north.asked == [
         ImagingRequest((asked.instances[0], asked.instances[3]), asked.transfer_syntaxes)
