@@ -431,8 +431,8 @@ def test_each_request_is_one_structured_line_without_demographics(
     assert "\x1b" not in text
     lines = [json.loads(line) for line in text.splitlines()]
     fields = {
-        "time", "event", "ticket", "transaction", "peer", "partner", "method", "path", "http", "status",
-        "codes", "ids", "bytes_in", "bytes_out", "ms",
+        "time", "event", "ticket", "transaction", "peer", "partner", "method", "path", "http",
+        "status", "codes", "ids", "bytes_in", "bytes_out", "ms",
     }  # fmt: skip
     assert [set(line) for line in lines] == [fields] * 6
     *good, failed, lost = lines
