@@ -25,7 +25,7 @@ from xdsi.wire.media import Packaging
 # that stream at a moment share the most (bench: iti43-large, memory). Small documents are gathered
 # to half of that, which is copied once more; less for the first octets and where they come slowly
 # (bench: rad69-ct, memory-images).
-MOST, LEAST = 1024 * 1024, 128 * 1024
+MOST, LEAST = 1024 * 1024, 64 * 1024
 _SLOWLY = 0.25  # seconds
 
 _SIMPLE_TYPE = (b"content-type", f"{ns.SOAP_MEDIA_TYPE}; charset=UTF-8".encode())
@@ -176,8 +176,10 @@ def _base64(content: Content) -> Iterator[bytes]:
             data = rest + block if rest else block
             whole = len(data) // 3 * 3
             rest = data[whole:]
-            if whole:
-                yield binascii.b2a_base64(data[:whole], newline=False)
+            text = binascii.b2a_base64(data[:whole], newline=False)
+            del data, block  # or they would stay until this goes on
+            if text:
+                yield text
     if rest:
         yield binascii.b2a_base64(rest, newline=False)
 

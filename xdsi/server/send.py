@@ -77,11 +77,8 @@ class Outgoing:
                     raise NotRead
                 try:
                     async with asyncio.timeout(self.patience):
-                        for block in turn:
-                            await self.send(
-                                {"type": "http.response.body", "body": block, "more_body": True}
-                            )
-                            self.exchange.bytes_out += len(block)
+                        while turn:  # what is sent is let go, while the next turn is made
+                            self.exchange.bytes_out += await self._send(turn.pop(0))
                 except TimeoutError:
                     raise NotRead from None
                 if turn := await ahead:
@@ -91,6 +88,10 @@ class Outgoing:
             await asyncio.wait((ahead,))
             if close := getattr(blocks, "close", None):
                 await loop.run_in_executor(self.pool, close)
+
+    async def _send(self, block: bytes) -> int:
+        await self.send({"type": "http.response.body", "body": block, "more_body": True})
+        return len(block)
 
     async def _end(self, body: bytes) -> None:
         await self.send({"type": "http.response.body", "body": body})
