@@ -57,8 +57,7 @@ def require_current(engine: Engine, migrations: Migrations) -> None:
     """Raises SchemaMismatch unless the tables are exactly those of this version."""
     if steps := pending(engine, migrations):
         raise SchemaMismatch(
-            f"{migrations.name}: the database lacks {len(steps)} step(s), "
-            f"from {steps[0]!r} to {steps[-1]!r}; run: xdsi migrate"
+            f"{migrations.name}: the database lacks: {'; '.join(steps)}; run: xdsi migrate"
         )
 
 
