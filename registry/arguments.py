@@ -16,7 +16,6 @@ from xdsi.model.errors import (
     XDSStoredQueryMissingParam,
     XDSStoredQueryParamNumber,
     refuse,
-    told,
 )
 from xdsi.model.objects import Slot
 from xdsi.model.values import CX, DTM
@@ -77,7 +76,7 @@ def arguments(query: StoredQuery, slots: tuple[Slot, ...], bounds: Bounds) -> di
             if groups := _groups(known[name], own, bounds):
                 read[name] = Argument(known[name], groups)
         except XDSError as error:
-            found.append(told(error))
+            found.append(error)
     total = sum(len(group) for each in read.values() for group in each.groups)
     if total > LISTS * bounds.values:
         raise XDSRegistryError(

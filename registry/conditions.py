@@ -109,16 +109,16 @@ class Conditions:
     def values(self, name: str, column: Any) -> ColumnElement[bool]:
         """The one group of a parameter that the plan compares with a column itself."""
         ((binds, _),) = self.shape[name]
-        return equal(column, name + "0", binds)
+        return _equal(column, name + "0", binds)
 
 
-def equal(column: Any, bind: str, binds: int) -> ColumnElement[bool]:
+def _equal(column: Any, bind: str, binds: int) -> ColumnElement[bool]:
     """The column is one of the values bound."""
     if binds == 0:
         return false()
     values = [bindparam(f"{bind}_{number}", type_=column.type) for number in range(binds)]
-    equal: ColumnElement[bool] = column == values[0] if binds == 1 else column.in_(values)
-    return equal
+    found: ColumnElement[bool] = column == values[0] if binds == 1 else column.in_(values)
+    return found
 
 
 def _test(
@@ -128,7 +128,7 @@ def _test(
     name, test = parameter.attribute, parameter.test
     if test is Comparison.PATIENT:
         found = select(patient.c.id).where(
-            equal(patient.c.cx, bind, binds), patient.c.state == PatientState.ACTIVE
+            _equal(patient.c.cx, bind, binds), patient.c.state == PatientState.ACTIVE
         )
         is_of: ColumnElement[bool] = (
             table.c.patient.in_(found)
@@ -137,9 +137,9 @@ def _test(
         )
         return is_of
     if test is Comparison.TYPE:
-        return equal(table.c.is_on_demand, bind, binds)
+        return _equal(table.c.is_on_demand, bind, binds)
     if test is Comparison.AVAILABILITY:
-        return equal(func.coalesce(table.c.availability, _ONLINE), bind, binds)
+        return _equal(func.coalesce(table.c.availability, _ONLINE), bind, binds)
     if many := Many.__members__.get(name.upper()):
         column = object_value.c.code if test is Comparison.CODE else object_value.c.text
         # written out: an index on some attributes alone is only for statements that name them
@@ -159,7 +159,7 @@ def _test(
         return or_(column.is_(None), column >= bindparam(bind + "_0"))
     if test is Comparison.BEFORE:
         return or_(column.is_(None), column < bindparam(bind + "_0"))
-    return equal(column, bind, binds)
+    return _equal(column, bind, binds)
 
 
 _COLUMNS = MappingProxyType({"entry_uuid": "uuid", "logical_id": "lid"})
@@ -172,7 +172,7 @@ def column_of(parameter: Parameter) -> str:
 
 def _match(column: Any, bind: str, binds: int, patterns: int) -> ColumnElement[bool]:
     """Exact values or patterns; a backslash in a pattern is data (SQ-038)."""
-    tests = [equal(column, bind, binds)] if binds or not patterns else []
+    tests = [_equal(column, bind, binds)] if binds or not patterns else []
     tests += (
         column.like(bindparam(f"{bind}_like{number}"), escape="\\") for number in range(patterns)
     )

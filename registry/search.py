@@ -13,32 +13,11 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Dialect,
-    Select,
-    and_,
-    bindparam,
-    select,
-    union,
-)
+from sqlalchemy import ColumnElement, Dialect, Select, and_, bindparam, select, union
 
 from registry.arguments import Argument, is_pattern
-from registry.conditions import (
-    NO_VALUES,
-    Conditions,
-    GroupShape,
-    Shape,
-    column_of,
-)
-from registry.schema import (
-    ASSOCIATION_TYPES,
-    Kind,
-    association,
-    fragment,
-    object_,
-    patient,
-)
+from registry.conditions import NO_VALUES, Conditions, GroupShape, Shape, column_of
+from registry.schema import ASSOCIATION_TYPES, Kind, association, fragment, object_, patient
 from xdsi.standard import queries, urns
 from xdsi.standard.queries import Comparison, StoredQuery
 from xdsi.units import Prepared, room
@@ -129,7 +108,7 @@ def _prepared(
     return Prepared.of(statement, dialect, is_planned_anew=is_planned_anew)
 
 
-def _statement(query: StoredQuery, conditions: "Conditions", is_leaf: bool) -> Select[Any]:
+def _statement(query: StoredQuery, conditions: Conditions, is_leaf: bool) -> Select[Any]:
     chosen = _PLANS.get(query.name, _found)(conditions)
     statement = select(*(LEAF if is_leaf else REF))
     if is_leaf:

@@ -18,7 +18,6 @@ from xdsi.model.errors import (
     XDSTooManyResults,
     XDSUnknownRepositoryId,
     shown,
-    told,
 )
 from xdsi.model.messages import (
     Content,
@@ -68,7 +67,7 @@ def retrieve(request: RetrieveRequest, call: Call, holdings: Holdings) -> Retrie
                 room -= blob.size
                 _check(blob, holdings)
         except XDSError as error:
-            errors.append(told(error))
+            errors.append(error)
         else:
             content = Content(blob.size, partial(holdings.custody.open, blob))
             documents.append(RetrievedDocument(each, blob.mime_type, content))

@@ -54,7 +54,7 @@ class PostgreSQL:
             "listen_addresses=''",
             f"unix_socket_directories='{self.folder}'",
             "shared_buffers=32MB",
-            "max_connections=200",  # races take 64 at once, and others of the run keep theirs
+            "max_connections=200",
             "deadlock_timeout=100ms",
             *settings,
         ]

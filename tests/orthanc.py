@@ -24,7 +24,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PLUGIN = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 PORT = 8042
-_SIOCSIFFLAGS, _IFF_UP, _IFF_LOOPBACK, _IFF_RUNNING = 0x8914, 0x1, 0x8, 0x40
+_SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
         said = inside.stdout.readline()
         assert said == "ready\n", (folder / "log").read_text()
         listener.bind(("127.0.0.1", 0))
-        relay(listener, lambda: _unix(folder))
+        relay(listener, lambda: unix(folder / "socket"))
         yield Orthanc(f"http://127.0.0.1:{listener.getsockname()[1]}")
     finally:
         _end(listener)
@@ -73,10 +73,18 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
         inside.stdout.close()
 
 
-def _unix(folder: Path) -> socket:
+def unix(path: Path) -> socket:
+    """A connection to a unix socket."""
     made = socket(AF_UNIX)
-    made.connect(str(folder / "socket"))
+    made.connect(str(path))
     return made
+
+
+def bring_up(device: bytes) -> None:
+    """A network device of the namespace this process is in."""
+    with socket() as any_socket:
+        flags = struct.pack("16sh14x", device, _IFF_UP | _IFF_RUNNING)
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, flags)
 
 
 def _end(sock: socket) -> None:
@@ -123,9 +131,7 @@ def _pump(source: socket, target: socket, left: list[socket]) -> None:
 
 def main(folder: Path) -> None:
     """In the namespace: Orthanc and a relay to it, until stdin ends."""
-    with socket() as any_socket:
-        flags = _IFF_UP | _IFF_LOOPBACK | _IFF_RUNNING
-        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags))
+    bring_up(b"lo")
     settings = {
         "Name": "TEST",
         "StorageDirectory": str(folder / "db"),

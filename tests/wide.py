@@ -26,7 +26,7 @@ from threading import Thread
 
 import pytest
 
-from tests.orthanc import ROOT, relay
+from tests.orthanc import ROOT, bring_up, relay, unix
 
 PORT = 8080
 _NEAR, _FAR = "10.99.0.1", "10.99.0.2"
@@ -37,8 +37,7 @@ _THIS = (sys.executable, "-m", "tests.wide")
 _UNSHARE = ("unshare", "--net", "--fork", "--kill-child")
 
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
-_SIOCSIFFLAGS, _SIOCSIFADDR, _SIOCSIFDSTADDR, _SIOCSIFMTU = 0x8914, 0x8916, 0x8918, 0x8922
-_IFF_UP, _IFF_RUNNING = 0x1, 0x40
+_SIOCSIFADDR, _SIOCSIFDSTADDR, _SIOCSIFMTU = 0x8916, 0x8918, 0x8922
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Wide:
         """Where what listens there is reached from here."""
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
-            relay(listener, lambda: _unix(self.folder / place))
+            relay(listener, lambda: unix(self.folder / place))
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
             listener.shutdown(socket.SHUT_RDWR)
 
@@ -99,12 +98,6 @@ def wide(folder: Path, seconds: float, loss: float) -> Iterator[Wide]:
         line.stdout.close()
 
 
-def _unix(path: Path) -> socket.socket:
-    made = socket.socket(socket.AF_UNIX)
-    made.connect(str(path))
-    return made
-
-
 # in the namespaces
 
 
@@ -118,10 +111,8 @@ def _tun(own: str, other: str) -> int:
             given = struct.pack("16sH2x4s16x", name, socket.AF_INET, socket.inet_aton(address))
             fcntl.ioctl(control, request, given)
         fcntl.ioctl(control, _SIOCSIFMTU, struct.pack("16si20x", name, _MTU))
-        for each in (b"lo", name):
-            fcntl.ioctl(
-                control, _SIOCSIFFLAGS, struct.pack("16sh22x", each, _IFF_UP | _IFF_RUNNING)
-            )
+    for each in (b"lo", name):
+        bring_up(each)
     return fd
 
 

@@ -192,17 +192,14 @@ def check(config: Config) -> Iterator[str]:
             if oid in taken:
                 yield f"{where}: {oid} is there already; each community has one gateway"
             taken.add(oid)
-    if any(each.client_subject for each in section.partners):
-        if not config.server.proxies:
+    try:
+        if Callers(section.partners) and not config.server.proxies:
             yield (
                 "gateway.partners: client_subject is looked for where a proxy passes certificates "
                 "on; name it in server.proxies"
             )
-        if not any(True for each in section.partners for _ in each.problems):
-            try:
-                Callers(section.partners)
-            except ConfigurationError as error:
-                yield str(error)
+    except ConfigurationError as error:
+        yield str(error)
     if section.initiating is not None:
         for key in ("seconds", "expiry_hours"):
             if getattr(section.initiating, key) <= 0:

@@ -10,8 +10,8 @@ import pytest
 
 from bench.messages import query_envelope
 from xdsi.config import Limits
-from xdsi.model.errors import XDSRegistryError, XDSTooManyResults, refuse
-from xdsi.model.messages import QueryRequest
+from xdsi.model.errors import XDSError, XDSRegistryError, XDSTooManyResults, refuse
+from xdsi.model.messages import QueryAnswer, QueryRequest
 from xdsi.plug import Actor, Call, Route
 from xdsi.server.dispatch import Dispatcher
 from xdsi.server.exchange import Exchange
@@ -39,6 +39,15 @@ def after_another(rows: Rows) -> NoReturn:
         raise XDSRegistryError("query", "refused") from error
 
 
+def collected(rows: Rows) -> QueryAnswer:
+    errors: list[XDSError] = []
+    try:
+        alone(rows)
+    except XDSTooManyResults as error:
+        errors.append(error)
+    return QueryAnswer(errors=tuple(errors))
+
+
 @pytest.fixture
 def uncollected() -> Iterator[None]:
     """Only what nobody refers to goes away: the collector looks seldom at what is old."""
@@ -48,14 +57,14 @@ def uncollected() -> Iterator[None]:
     gc.enable()
 
 
-@pytest.mark.parametrize("refused", [alone, several, after_another])
+@pytest.mark.parametrize("refused", [alone, several, after_another, collected])
 def test_what_a_handler_had_at_hand_goes_with_its_refusal(refused: Any, uncollected: None) -> None:
     seen: list[weakref.ref[Rows]] = []
 
-    def handler(_request: QueryRequest, _call: Call) -> NoReturn:
+    def handler(_request: QueryRequest, _call: Call) -> Any:
         rows = Rows()
         seen.append(weakref.ref(rows))
-        refused(rows)
+        return refused(rows)
 
     actor = Actor("registry", "/registry", "registry", (Route(STORED_QUERY, handler),))
     dispatcher, exchange = Dispatcher(actor, Limits()), Exchange()

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-SEAL_KEY = 16  # octets
+_KEY = 16  # octets
 _MARK = "gmac:"  # before key and tag in hex; a SHA-256 has no colon
 _NONCE = bytes(12)  # no key is used twice
 
@@ -28,7 +28,7 @@ class Seal:
     """A seal being made. key: of one to compare with; a new one otherwise"""
 
     def __init__(self, key: bytes | None = None) -> None:
-        self._key = token_bytes(SEAL_KEY) if key is None else key
+        self._key = token_bytes(_KEY) if key is None else key
         self._mac = Cipher(algorithms.AES(self._key), modes.GCM(_NONCE)).encryptor()
 
     def update(self, data: bytes, /) -> None:
@@ -43,5 +43,5 @@ class Seal:
 def hash_for(checksum: str) -> Hash:
     """Gives, of the right bytes, a hexdigest like this seal or SHA-256."""
     if checksum.startswith(_MARK):
-        return Seal(bytes.fromhex(checksum[len(_MARK) :][: 2 * SEAL_KEY]))
+        return Seal(bytes.fromhex(checksum[len(_MARK) :][: 2 * _KEY]))
     return hashlib.sha256()

@@ -9,8 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from cryptography import x509
-
 from xdsi.model.values import HomeCommunityId, is_address, is_oid
 from xdsi.standard import urns
 
@@ -145,18 +143,3 @@ class Partner:
                 yield f"{each.name}: expected more than 0, got {value}"
         if (self.certificate is None) != (self.key is None):
             yield "certificate and key go together; give both"
-        if (self.client_ca is None) == bool(self.client_subject):
-            yield "client_ca and client_subject go together; give both"
-        if not _is_subject(self.client_subject):
-            yield (
-                "client_subject: expected a name like 'CN=gateway.example,O=North,C=NX', "
-                f"got '{self.client_subject}'"
-            )
-
-
-def _is_subject(text: str) -> bool:
-    try:
-        x509.Name.from_rfc4514_string(text)
-    except ValueError:
-        return False
-    return True

@@ -291,7 +291,7 @@ def findings(error: XDSError | ExceptionGroup[Exception]) -> tuple[XDSError, ...
     errors = tuple(each for each in found if isinstance(each, XDSError))
     if len(errors) != len(found):
         raise error
-    return tuple(map(told, errors))
+    return errors
 
 
 def refuse(found: Iterable[XDSError], message: str = "refused") -> None:

@@ -7,10 +7,9 @@ also the rest of the one that is passed on, and what is said there counts.
 
 import weakref
 from collections.abc import Callable, Mapping
-from secrets import token_bytes
 from threading import Lock
 
-from xdsi.files.seals import SEAL_KEY, Seal
+from xdsi.files.seals import Seal, hash_for
 from xdsi.model.messages import Reader
 from xdsi.peers.scratch import NoRoom, Region, Room, Scratch
 from xdsi.peers.wado import Parts
@@ -100,8 +99,7 @@ class _Passing:
         self._answer, self._singly = answer, singly
         self._rest: Reader | None = None  # what comes instead, once the answer has broken off
         self._read, self._is_closed = 0, False
-        self._key = token_bytes(SEAL_KEY)
-        self._seal = Seal(self._key)  # of what was read
+        self._seal = Seal()  # of what was read
 
     def read(self, n: int, /) -> bytes:
         if self._is_closed:
@@ -123,12 +121,13 @@ class _Passing:
             reader = self._singly()
         except ArchiveError as error:
             raise OSError(f"the archive did not send it to its end: {error}") from error
-        left, seal = self._read, Seal(self._key)
+        left, before = self._read, self._seal.hexdigest()
+        seal = hash_for(before)
         try:
             while left and (block := reader.read(min(left, _BLOCK))):
                 left -= len(block)
                 seal.update(block)
-            if left or seal.hexdigest() != self._seal.hexdigest():
+            if left or seal.hexdigest() != before:
                 raise OSError("the archive sends other octets when it is asked again")
         except BaseException:
             reader.close()

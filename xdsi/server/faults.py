@@ -14,8 +14,8 @@ from xdsi.model.errors import (
     XDSError,
     XDSRepositoryBusy,
     XDSRepositoryOutOfResources,
-    findings,
     leaves,
+    told,
 )
 from xdsi.model.identity import Acknowledgement
 from xdsi.model.web import WebError
@@ -71,6 +71,8 @@ def answered(
         outcome = route.handler(request, call)
     except (XDSError, ExceptionGroup) as error:
         outcome = codec.failure(_findings(error))
+    for each in outcome.errors:  # raised or collected; before others take their place
+        told(each)
     if route.located is not None and outcome.errors:
         outcome = replace(outcome, errors=tuple(map(route.located, outcome.errors)))
     _note(outcome, exchange)
@@ -111,16 +113,18 @@ def _fed(feed: Feed, message: bytes, header: Header, call: Call) -> Acknowledgem
     try:
         answer: Acknowledgement = feed.handler(event, call)
     except (XDSError, ExceptionGroup) as error:
-        return Acknowledgement(_findings(error))
+        return Acknowledgement(tuple(map(told, _findings(error))))
     return answer
 
 
 def _findings(error: XDSError | ExceptionGroup[Exception]) -> tuple[XDSError, ...]:
     """All findings in the order raised; what is none of them is raised instead."""
+    found = []
     for each in leaves(error):
-        if isinstance(each, SoapFault):
-            raise each
-    return findings(error)
+        if not isinstance(each, XDSError):
+            raise each if isinstance(each, SoapFault) else error
+        found.append(each)
+    return tuple(found)
 
 
 def _note(outcome: Any, exchange: Exchange) -> None:

@@ -49,8 +49,8 @@ class Prepared:
             ),
         )
         given = {name: value for name, value in compiled.params.items() if value is not None}
-        is_kept = dialect.name != "postgresql" or not is_planned_anew
-        return cls(str(compiled), tuple(compiled.positiontup or ()), given, not is_kept)
+        is_asked_for = is_planned_anew and dialect.name == "postgresql"
+        return cls(str(compiled), tuple(compiled.positiontup or ()), given, is_asked_for)
 
     def rows(self, connection: Any, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """All rows that it returns. connection: the driver's. Raises the driver's errors."""

@@ -40,8 +40,8 @@ class Callers:
     """The partners that may call, where any of them has a `client_subject`; else anybody may."""
 
     def __init__(self, partners: Iterable[Partner]) -> None:
-        """Raises ConfigurationError for files that cannot be used."""
-        self._known = [_known(each) for each in partners if each.client_subject]
+        """Raises ConfigurationError for keys and files that cannot be as they are."""
+        self._known = [_known(each) for each in partners if each.client_subject or each.client_ca]
         self._found = lru_cache(_KEPT)(self._look_up)
 
     def __bool__(self) -> bool:
@@ -75,16 +75,23 @@ class Callers:
 
 
 def _known(partner: Partner) -> _Known:
-    assert partner.client_ca is not None  # noqa: S101 - the configuration has both or none
+    file, subject = partner.client_ca, partner.client_subject
+    if file is None or not subject:
+        raise _wrong(partner, "client_ca and client_subject go together; give both")
     try:
-        authorities = x509.load_pem_x509_certificates(partner.client_ca.read_bytes())
+        name = x509.Name.from_rfc4514_string(subject)
+    except ValueError:
+        expected = "expected a name like 'CN=gateway.example,O=North,C=NX'"
+        raise _wrong(partner, f"client_subject: {expected}, got '{subject}'") from None
+    try:
+        return _Known(partner.title, name, x509.load_pem_x509_certificates(file.read_bytes()))
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "no PEM file with certificates"
-        raise ConfigurationError(
-            f"gateway.partners: client_ca of {partner.title}: {partner.client_ca}: {why}"
-        ) from None
-    subject = x509.Name.from_rfc4514_string(partner.client_subject)
-    return _Known(partner.title, subject, authorities)
+        raise _wrong(partner, f"client_ca: {file}: {why}") from None
+
+
+def _wrong(partner: Partner, problem: str) -> ConfigurationError:
+    return ConfigurationError(f"gateway.partners: {partner.title}: {problem}")
 
 
 def _is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:

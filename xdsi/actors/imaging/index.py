@@ -6,9 +6,10 @@ of files that nothing refers to any more.
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     Engine,
@@ -43,7 +44,8 @@ MIGRATIONS = Migrations("imaging", Path(__file__).parent / "migrations")
 FAULTS = Faults(XDSRepositoryBusy, XDSRepositoryOutOfResources, XDSRepositoryError)
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Entry:
     """One instance as indexed: `xdsi.files.custody.Record` for its file."""
 
     study_instance_uid: str

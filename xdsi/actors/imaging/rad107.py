@@ -93,7 +93,7 @@ def _content(
                 return _as_stored(instance, later, source)
             return sendable(instance, (syntax,), call, later, source)
         except XDSError as error:
-            refusals.append(told(error))
+            refusals.append(error)
     raise refusals[0]
 
 

@@ -18,7 +18,7 @@ from xdsi.actors.imaging.source import (
     unreadable,
     while_streaming,
 )
-from xdsi.model.errors import XDSError, XDSRepositoryError, shown, told
+from xdsi.model.errors import XDSError, XDSRepositoryError, shown
 from xdsi.model.imaging import HeldInstance, ImagingRequest, InstanceRequest
 from xdsi.model.messages import Content, RetrieveAnswer, RetrievedDocument
 from xdsi.plug import ArchiveError, Call
@@ -48,7 +48,7 @@ def retrieve(request: ImagingRequest, call: Call, source: Source) -> RetrieveAns
                 raise held
             content = sendable(held, listed, call, later, source)
         except XDSError as error:
-            errors.append(told(error))
+            errors.append(error)
         else:
             documents.append(RetrievedDocument(asked.document, MEDIA_TYPE, content))
     return RetrieveAnswer(tuple(documents), tuple(errors))

@@ -8,7 +8,7 @@ import io
 from functools import partial
 
 from xdsi.actors.imaging.source import Source, check_number, found, unanswered, unreadable
-from xdsi.model.errors import XDSError, XDSRepositoryError, told
+from xdsi.model.errors import XDSError, XDSRepositoryError
 from xdsi.model.imaging import (
     HeldInstance,
     RenderedAnswer,
@@ -43,7 +43,7 @@ def render(request: RenderedRequest, call: Call, source: Source) -> RenderedAnsw
             wish = _wish(asked, held)
             picture = _picture(held, wish, call, source)
         except XDSError as error:
-            errors.append(told(error))
+            errors.append(error)
         else:
             room -= len(picture)
             content = Content(len(picture), partial(io.BytesIO, picture))

@@ -122,7 +122,8 @@ def _answered(
     try:
         return handler(request, call, place, web)
     except (ArchiveError, XDSError) as error:
-        raise _refused(error) from error
+        # it may have been kept by one of the calls it came through (`told`)
+        raise _refused(error.with_traceback(None)) from None
 
 
 def _refused(error: ArchiveError | XDSError) -> WebError:
