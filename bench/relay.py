@@ -8,7 +8,7 @@ import sys
 import threading
 
 from bench.measure import MIB
-from bench.transfer import head_and_body, length_of
+from bench.transfer import head_and_body, length_of, rest_of
 
 
 def serve(port: int) -> None:
@@ -28,11 +28,8 @@ def _one(connection: socket.socket, port: int) -> None:
         server.sendall(asked + b"\r\n\r\n" + body)
         head, body = head_and_body(server)
         connection.sendall(head + b"\r\n\r\n" + body)
-        left = (length_of(head) or 0) - len(body)
-        buffer = memoryview(bytearray(MIB))
-        while left and (count := server.recv_into(buffer)):
-            connection.sendall(buffer[:count])
-            left -= count
+        for block in rest_of(server, head, body):
+            connection.sendall(block)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,27 +58,42 @@ def exchange(port: int, message: Message) -> Exchanged:
         head, body = head_and_body(connection)
         if not head.startswith(b"HTTP/1.1 200"):
             raise TransferFailed((head + body)[:2000].decode("latin-1"))
-        start, got = _read_past(connection, length_of(head), body)
+        start, got = _read_past(connection, head, body)
         seconds = perf_counter() - started
     if message.expects not in start:
         raise TransferFailed(start[:2000].decode("latin-1"))
     return Exchanged(seconds, first, got)
 
 
-def _read_past(connection: socket.socket, length: int | None, body: bytearray) -> tuple[bytes, int]:
-    """The first octets of a body, and how many it has. length: None for one that is chunked"""
-    start, got = bytes(body), len(body)
-    end = start[-len(_LAST_CHUNK) :]
+def _read_past(connection: socket.socket, head: bytes, body: bytearray) -> tuple[bytes, int]:
+    """The first octets of a body, and how many it has."""
+    start, got = bytes(body[:4096]), len(body)
+    for block in rest_of(connection, head, body):
+        if len(start) < 4096:
+            start += block[:4096]
+        got += len(block)
+    return start, got
+
+
+def rest_of(connection: socket.socket, head: bytes, body: bytearray) -> Iterator[memoryview]:
+    """What is still to come of a body, each block good until the next one.
+
+    body: what has come with the head
+    Raises TransferFailed if it is cut off.
+    """
+    length, got = length_of(head), len(body)
+    is_chunked = b"chunked" in head.lower()
+    end = bytes(body[-len(_LAST_CHUNK) :])
     buffer = memoryview(bytearray(_BUFFER))
     while end != _LAST_CHUNK if length is None else got < length:
         count = connection.recv_into(buffer)
+        if not count and length is None and not is_chunked:
+            return  # it ends with the connection
         if not count:
             raise TransferFailed(f"cut after {got} octets")
-        if len(start) < 4096:
-            start += buffer[: min(count, 4096)]
+        yield buffer[:count]
         got += count
         end = (end + buffer[max(0, count - len(_LAST_CHUNK)) : count])[-len(_LAST_CHUNK) :]
-    return start, got
 
 
 def head_and_body(connection: socket.socket) -> tuple[bytes, bytearray]:

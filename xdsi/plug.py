@@ -232,6 +232,10 @@ class ArchiveBusy(ArchiveError):
     """Not now: the archive is busy, or must fetch it first; asked again later it may answer."""
 
 
+# SOP Instance UIDs and Part 10 files in any order, each read before the next is asked for
+Whole = Iterable[tuple[str, Content]]
+
+
 class Archive(Protocol):
     """Where the instances of an imaging source lie: its own store, or an archive elsewhere.
 
@@ -245,6 +249,9 @@ class Archive(Protocol):
 
         wanted: SOP Instance UIDs; None: all. Nothing for what it does not know.
         """
+
+    def whole(self, study: str, series: str | None, call: Call, /) -> Whole | None:
+        """All of a study or series as it comes; None where it is to be told of first."""
 
     def open(self, instance: HeldInstance, call: Call, /) -> Content:
         """The Part 10 file as stored, known to be there as far as that costs no transfer.

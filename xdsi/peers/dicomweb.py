@@ -9,10 +9,11 @@ Source: DICOM PS3.18 8.3.4, 10.4, 10.6; IMG-118, IMG-119, IMG-161, IMG-175, SEC-
 
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
+from math import inf
 from threading import Lock
 from time import monotonic
 from typing import BinaryIO, Literal
@@ -30,8 +31,9 @@ from xdsi.peers.delivery import AHEAD, Delivery, copied
 from xdsi.peers.scratch import NoRoom, Room, Scratch, readable
 from xdsi.peers.series import SeriesAnswer
 from xdsi.peers.session import Tls, open_session
-from xdsi.peers.wado import Coming, Parts, series_path
+from xdsi.peers.wado import Coming, Parts, path_of, series_path
 from xdsi.peers.web import Login, Web
+from xdsi.peers.whole import Whole
 from xdsi.plug import ArchiveBusy, ArchiveError, Call
 
 _FRESH = 60.0  # seconds a listing of a series counts
@@ -80,6 +82,25 @@ class DicomWebArchive:
                 self._series.note(study, series, told)
         held = [each for each in told if wanted is None or each.sop_instance_uid in wanted]
         return tuple(self._with_syntax(held, call))
+
+    def whole(self, study: str, series: str | None, call: Call, /) -> Whole | None:
+        """See `Archive`; whatever is wrong is told better by asking for them singly."""
+        if self._relay == "spool" or not (is_uid(study) and is_uid(series or study)):
+            return None
+        later = replace(call, deadline=inf)
+        try:
+            path, patience = path_of(study, series), self._web.streaming(call)
+            parts = Parts(self._web, path, patience, qido.MOST)
+            with ExitStack() as steps:
+                steps.callback(parts.close)
+                if parts.is_all and (first := parts.next()) is not None:
+                    steps.pop_all()
+                    listed = partial(self.instances, study, series, None, later)
+                    one = partial(self._coming, call=later)
+                    return Whole(parts, first, study, series, listed, one)
+        except ArchiveError:
+            pass
+        return None
 
     def open(self, instance: HeldInstance, call: Call, /) -> Content:
         """See `Archive`; the first ones of an answer are asked for at once."""

@@ -17,6 +17,7 @@ from xdsi.model.errors import InvalidDocumentContent
 from xdsi.model.imaging import HeldInstance
 from xdsi.model.study import StudyHeader, StudyState
 from xdsi.model.values import is_uid
+from xdsi.peers.wado import path_of
 from xdsi.peers.web import NotThere, Web
 from xdsi.plug import ArchiveError, Call
 from xdsi.standard import dicom
@@ -26,7 +27,7 @@ from xdsi.wire.instances import NoSingleStudy, single
 
 _JSON = "application/dicom+json"
 _PAGE = 5_000  # instances asked for in one search
-_MOST = 250_000  # instances of one study
+MOST = 250_000  # instances of one study
 _OCTETS = 2 << 30  # of one answer
 _BLOCK = 64 * 1024
 _NO_STUDY = "2.25.0"  # looked for to see whether the service answers; not all list everything
@@ -79,7 +80,7 @@ def held(
 
     All arguments are UIDs. Raises ArchiveError.
     """
-    where = f"/studies/{study}" + (f"/series/{series}" if series else "")
+    where = path_of(study, series)
     try:
         rows = _searched(web, where, wanted, call)
     except _TooLittle:
@@ -111,7 +112,7 @@ def study_states(web: Web, since: date, call: Call) -> Iterator[StudyState]:
     and instances. Raises ArchiveError.
     """
     seen: set[str] = set()
-    while len(seen) < _MOST:
+    while len(seen) < MOST:
         before = len(seen)
         query = f"/studies?StudyDate={since:%Y%m%d}-&{_COUNTED}&limit={_STUDIES}&offset={before}"
         try:
@@ -150,8 +151,8 @@ def _searched(web: Web, where: str, wanted: Collection[str] | None, call: Call) 
         if page.keys() <= rows.keys():
             return rows
         rows |= page
-        if len(rows) > _MOST:
-            raise ArchiveError(f"it tells of more than {_MOST} instances")
+        if len(rows) > MOST:
+            raise ArchiveError(f"it tells of more than {MOST} instances")
         if wanted is not None and rows.keys() >= set(wanted):
             return rows
 

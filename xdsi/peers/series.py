@@ -8,6 +8,7 @@ also the rest of the one that is passed on, and what is said there counts.
 import weakref
 from collections.abc import Callable, Mapping
 from threading import Lock
+from typing import Protocol
 
 from xdsi.files.seals import Seal, hash_for
 from xdsi.model.messages import Reader
@@ -58,7 +59,7 @@ class SeriesAnswer:
                 if syntax not in (None, part.syntax):
                     return None
                 self._is_busy = True
-                return _Passing(self, singly)
+                return Passing(self, singly)
             if syntax in (None, part.syntax):
                 self._spool(part.uid)
         self._end()
@@ -77,7 +78,7 @@ class SeriesAnswer:
         self._is_over = True
         self._parts.close()
 
-    def read(self, n: int) -> bytes:
+    def read(self, n: int, /) -> bytes:
         """Of the instance that is passed on. Raises ArchiveError."""
         try:
             return self._parts.read(n)
@@ -92,10 +93,20 @@ class SeriesAnswer:
             self._is_busy = False
 
 
-class _Passing:
-    """A reader of the instance that comes at the moment."""
+class Answer(Protocol):
+    """Instances that come one after the other; `read` raises ArchiveError."""
 
-    def __init__(self, answer: SeriesAnswer, singly: Callable[[], Reader]) -> None:
+    def read(self, n: int, /) -> bytes: ...
+    def passed(self) -> None: ...
+
+
+class Passing:
+    """A reader of the instance that comes at the moment.
+
+    singly: asks for it alone, and raises ArchiveError
+    """
+
+    def __init__(self, answer: Answer, singly: Callable[[], Reader]) -> None:
         self._answer, self._singly = answer, singly
         self._rest: Reader | None = None  # what comes instead, once the answer has broken off
         self._read, self._is_closed = 0, False

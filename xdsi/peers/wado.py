@@ -6,6 +6,7 @@ Source: DICOM PS3.18 10.4.1.1.1, 8.6.1; RFC 2387; IMG-161, IMG-175, SEC-T-029, S
 """
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from time import monotonic
 from typing import NamedTuple
 
@@ -31,16 +32,22 @@ _AROUND = 64 * 1024  # octets that may stand between and behind the files
 _NAMES = Shape(frozenset({dicom.SOP_INSTANCE_UID}), until=dicom.SOP_INSTANCE_UID)
 
 
+def path_of(study: str, series: str | None) -> str:
+    """Where a study or series is, below the base of the service."""
+    return f"/studies/{study}" + (f"/series/{series}" if series else "")
+
+
 def series_path(held: HeldInstance) -> str:
     """Where the series of an instance is, below the base of the service."""
-    return f"/studies/{held.study_instance_uid}/series/{held.series_instance_uid}"
+    return path_of(held.study_instance_uid, held.series_instance_uid)
 
 
 class Named(NamedTuple):
-    """What the first octets of a file say."""
+    """What the first octets of a file say. head: these octets"""
 
     uid: str
     syntax: str
+    head: bytes
 
 
 class Parts:
@@ -62,6 +69,11 @@ class Parts:
             raise
         self._rest, self._size, self._is_within = b"", 0, False
         self._stopped = monotonic()
+
+    @property
+    def is_all(self) -> bool:
+        """Whether it says that nothing is left out."""
+        return self._answer.status_code == HTTPStatus.OK
 
     def next(self) -> Named | None:
         """Go on to the next file; None when there is none, and the answer has come to its end."""
@@ -154,7 +166,7 @@ def _named(head: bytes) -> Named:
         raise ArchiveError(error.context) from error
     if not is_uid(file.transfer_syntax):
         raise ArchiveError("what it sends lacks a transfer syntax")
-    return Named(file.data.uid(dicom.SOP_INSTANCE_UID), file.transfer_syntax)
+    return Named(file.data.uid(dicom.SOP_INSTANCE_UID), file.transfer_syntax, head)
 
 
 def _events(

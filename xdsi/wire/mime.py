@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from xdsi.model.errors import SoapFault, shown
@@ -327,6 +328,7 @@ def octets(data: bytes | memoryview) -> bytes:
     return data
 
 
+@lru_cache(16)  # the parts of a series mostly have the same
 def _headers(block: bytes, limit: int) -> tuple[tuple[str, str], ...]:
     """Names in lower case and values of a header block without its last line end."""
     text = block.decode("latin-1")

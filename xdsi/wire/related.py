@@ -4,10 +4,10 @@ Source: RFC 2387; DICOM PS3.18 8.6.1.2.
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from xdsi.model.messages import Content
+from xdsi.model.messages import Content, Reader
 from xdsi.standard import namespaces as ns
 
 Piece = bytes | Content
@@ -46,3 +46,38 @@ class Related:
         for part in parts:
             made += (head, part)
         return (*made, self.end)
+
+    def coming(self, parts: Iterable[Content]) -> Content:
+        """The body of parts that are not there before it is read. parts: gone through once"""
+        return Content(None, lambda: _Coming(self, iter(parts)))
+
+
+class _Coming:
+    """Reads one part after the other."""
+
+    def __init__(self, around: Related, parts: Iterator[Content]) -> None:
+        self._around, self._parts = around, parts
+        self._part: Reader | None = None
+        self._is_over = False
+
+    def read(self, n: int, /) -> bytes:
+        if self._part is not None:
+            if block := self._part.read(n):
+                return block
+            self._let_go()
+        if self._is_over:
+            return b""
+        if (part := next(self._parts, None)) is None:
+            self._is_over = True
+            return self._around.end
+        self._part = part.open()
+        return self._around.head()
+
+    def _let_go(self) -> None:
+        part, self._part = self._part, None
+        if part is not None:
+            part.close()
+
+    def close(self) -> None:
+        self._let_go()
+        self._is_over = True

@@ -64,6 +64,9 @@ class FolderArchive:
             and (wanted is None or each.sop_instance_uid in wanted)
         ]
 
+    def whole(self, study: str, series: str | None, call: Call, /) -> None:
+        """Its instances are told of first."""
+
     def open(self, instance: HeldInstance, call: Call, /) -> Content:
         return Content(instance.size, lambda: self.file(instance, call))
 
@@ -123,6 +126,9 @@ class OneSeries:
 
         kind = (str(CTImageStorage), str(ExplicitVRLittleEndian), self.size)
         return [HeldInstance(study, series or "", uid, *kind) for uid in wanted or ()]
+
+    def whole(self, study: str, series: str | None, call: Call, /) -> None:
+        """Its instances are told of first."""
 
     def open(self, instance: HeldInstance, call: Call, /) -> Content:
         return Content(self.size, lambda: _Zeros(self.size))

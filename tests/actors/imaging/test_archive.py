@@ -187,6 +187,28 @@ def test_an_instance_is_told_and_given_as_it_is_stored(
     assert content.size in (len(given), None)
 
 
+@pytest.mark.proves("IMG-161")
+def test_a_whole_study_is_given_as_it_is_stored_or_told_of_first(board: Board) -> None:
+    uid = new_uid()
+    place = {"StudyInstanceUID": uid, "SeriesInstanceUID": f"{uid}.2"}
+    files = study(uid, {f"{uid}.1": 3}) | {
+        sop: instance(name, **place, SOPInstanceUID=sop)
+        for name, sop in (
+            ("MR_small_bigendian.dcm", new_uid()),
+            ("image_dfl.dcm", new_uid()),
+            ("MR_small_RLE.dcm", new_uid()),
+        )
+    }
+    board.put(files)
+    assert board.archive.whole(new_uid(), None, CALL) is None
+    for series, number in ((None, 6), (f"{uid}.1", 3), (f"{uid}.2", 3)):
+        whole = board.archive.whole(uid, series, CALL)
+        if whole is not None:
+            given = {sop: data_set(everything(content)) for sop, content in whole}
+            assert len(given) == number
+            assert given == {sop: data_set(files[sop]) for sop in given}
+
+
 def test_a_file_is_read_in_any_order_and_several_at_once(board: Board) -> None:
     uid = new_uid()
     files = study(uid, {f"{uid}.1": 4})

@@ -63,6 +63,8 @@ def instances(request: WebRequest, call: Call, place: Place, web: Web) -> WebAns
         single = ", or application/dicom" if place.instance else ""
         kind = f'{ns.MULTIPART_RELATED}; type="{MEDIA_TYPE}"{single}'
         raise WebError(406, f"here is {kind}; name the transfer syntax as transfer-syntax")
+    if wanted[0] == (True, AS_STORED) and (whole := _whole(place, call, web.source)):
+        return whole
     found = held(place, call, web.source)
     syntaxes = tuple(dict.fromkeys(syntax for _, syntax in wanted))[:_MOST_SYNTAXES]
     contents: list[Content] = []
@@ -80,6 +82,23 @@ def instances(request: WebRequest, call: Call, place: Place, web: Web) -> WebAns
         return WebAnswer(status, MEDIA_TYPE, tuple(contents), headers, ids(place))
     around = Related.of(MEDIA_TYPE)
     return WebAnswer(status, around.media_type, around.body(contents), headers, ids(place))
+
+
+def _whole(place: Place, call: Call, source: Source) -> WebAnswer | None:
+    """All of a study or series as the archive sends it, where that can be.
+
+    When it fails in the middle, the same request gets a plan the next time.
+    """
+    key = (place.series or place.study, AS_STORED)
+    if place.instance or key in source.failing:
+        return None
+    whole = source.archive.whole(place.study, place.series or None, call)
+    if whole is None:
+        return None
+    around = Related.of(MEDIA_TYPE)
+    parts = (source.failing.watched(content, (uid, AS_STORED)) for uid, content in whole)
+    body = source.failing.watched(around.coming(parts), key)
+    return WebAnswer(200, around.media_type, (body,), (), ids(place))
 
 
 def _content(
