@@ -11,7 +11,18 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from bench import documents, gateways, imaging, manifest, memory, query, results, scale, submit
+from bench import (
+    documents,
+    foreign,
+    gateways,
+    imaging,
+    manifest,
+    memory,
+    query,
+    results,
+    scale,
+    submit,
+)
 from bench.measure import GIB, QUICK, SMALLEST, Report, Sizes
 
 Row = Callable[[Sizes, Path, Report], None]
@@ -25,6 +36,7 @@ ROWS: dict[str, Row] = {
     documents.DOWNLOAD: documents.download,
     memory.ROW: memory.memory,
     **dict(imaging.rows()),
+    **dict(foreign.rows()),
     manifest.ROW: manifest.manifest,
     memory.IMAGES: memory.of_images,
     gateways.FAN_OUT: gateways.query,
@@ -110,6 +122,7 @@ def _problem(folder: Path, sizes: Sizes, chosen: Sequence[str]) -> str:
         **dict.fromkeys(imaging.LARGE, sizes.large),
         **dict.fromkeys(imaging.CT, GIB),
         **dict.fromkeys(imaging.ARCHIVE, sizes.large + GIB),
+        **dict.fromkeys(foreign.ROWS, sizes.large + GIB),
     }
     most = max(needed[name] for name in chosen)
     room = os.statvfs(folder)

@@ -73,6 +73,13 @@ class Series:
         while some := list(islice(numbers, PER_REQUEST)):
             yield self._store_message(some)
 
+    def single_messages(self, path: str) -> Iterator[Message]:
+        """A POST of each instance alone, as Orthanc takes them."""
+        for number in range(len(self.instances)):
+            runs = self._file(number)
+            length = sum(len(block) * times for block, times in runs)
+            yield Message(((messages.http_head(path, _DICOM, length), 1), *runs))
+
     def _store_message(self, numbers: Sequence[int]) -> Message:
         around = Related.of(_DICOM)
         runs: list[Run] = []

@@ -54,24 +54,35 @@ def ct(row: str, sizes: Sizes, folder: Path, report: Report) -> None:
 
 def archive(row: str, sizes: Sizes, folder: Path, report: Report) -> None:
     """The same through a DICOMweb archive, which is a node as well."""
-    asked = _ASKED[ARCHIVE[row]]
     with node(folder / "archive") as there:
-        address = f"http://127.0.0.1:{there.port}/dicom-web"
-        with (
-            node(folder / "node", address) as ours,
-            running("bench.relay", str(there.port), log=folder / "relay.log") as relay,
+        through(row, ARCHIVE[row], there, stored, sizes, folder, report)
+
+
+def through(
+    row: str,
+    way: str,
+    there: Served,
+    store: Callable[[Series, Served], object],
+    sizes: Sizes,
+    folder: Path,
+    report: Report,
+) -> None:
+    """Series that lie in an archive with DICOMweb at /dicom-web. way: RAD-69 or WADO-RS"""
+    kind = row.rpartition("-")[2]
+    with (
+        node(folder / "node", f"http://127.0.0.1:{there.port}/dicom-web") as ours,
+        running("bench.relay", str(there.port), log=folder / "relay.log") as relay,
+    ):
+        for series, rounds in (
+            *((each, sizes.rounds) for each in _cts(sizes)),
+            (Series.of_size(sizes.large), sizes.transfers),
         ):
-            for series, rounds in (
-                *((each, sizes.rounds) for each in _cts(sizes)),
-                (Series.of_size(sizes.large), sizes.transfers),
-            ):
-                stored(series, there)
-                arms = (
-                    _Arm(relay, series.wado_message(), series.octets),
-                    _Arm(ours, asked(series), series.octets),
-                )
-                work = f"{ARCHIVE[row]} through a DICOMweb archive, {_named(series)}"
-                _compare(row, work, arms, rounds, report)
+            store(series, there)
+            arms = (
+                _Arm(relay, series.wado_message(), series.octets),
+                _Arm(ours, _ASKED[way](series), series.octets),
+            )
+            _compare(row, f"{way} through {kind}, {_named(series)}", arms, rounds, report)
 
 
 def _cts(sizes: Sizes) -> list[Series]:

@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import AF_INET, AF_UNIX, SHUT_RDWR, SHUT_WR, create_connection, socket
@@ -24,6 +24,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PLUGIN = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 PORT = 8042
+NAMESPACE = ("unshare", "--map-root-user", "--net", "--fork", "--kill-child")
 _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
 
 
@@ -44,15 +45,19 @@ class Orthanc:
                 assert answer.status == 200
 
 
+def has_namespaces() -> bool:
+    """Whether a process may have a network of its own here."""
+    return not subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode
+
+
 @pytest.fixture(scope="session")
 def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
     """One for the whole run; empty at its start."""
-    namespace = ("unshare", "--map-root-user", "--net", "--fork", "--kill-child")
-    if subprocess.run([*namespace, "true"], capture_output=True).returncode:
+    if not has_namespaces():
         pytest.skip("needs a private network namespace, which unshare is refused here")
     folder = tmp_path_factory.mktemp("orthanc")
     inside = subprocess.Popen(
-        [*namespace, sys.executable, "-m", "tests.orthanc", str(folder)],
+        [*NAMESPACE, sys.executable, "-m", "tests.orthanc", str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -129,8 +134,9 @@ def _pump(source: socket, target: socket, left: list[socket]) -> None:
         target.close()
 
 
-def main(folder: Path) -> None:
-    """In the namespace: Orthanc and a relay to it, until stdin ends."""
+@contextmanager
+def served(folder: Path) -> Iterator[int]:
+    """In a namespace of its own: Orthanc with all it keeps in a folder; its process."""
     bring_up(b"lo")
     settings = {
         "Name": "TEST",
@@ -152,16 +158,21 @@ def main(folder: Path) -> None:
             with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{PORT}/system"):
                 break
             if server.poll() is not None:
-                return
+                raise RuntimeError((folder / "log").read_text())
             time.sleep(0.05)
-        listener = socket(AF_UNIX)
+        yield server.pid
+    finally:
+        server.kill()  # nothing of it is kept
+        server.wait(10)
+
+
+def main(folder: Path) -> None:
+    """In the namespace: Orthanc and a relay to it, until stdin ends."""
+    with served(folder), socket(AF_UNIX) as listener:
         listener.bind(str(folder / "socket"))
         relay(listener, lambda: create_connection(("127.0.0.1", PORT)))
         print("ready", flush=True)
         sys.stdin.read()
-    finally:
-        server.kill()  # nothing of it is kept
-        server.wait(10)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,14 @@ from xdsi.wire.parameters import many, single
 
 
 # the rows of WADO-RS take the way of those of RAD-69, and memory-images asks for it too
-@pytest.mark.parametrize("row", [row for row in ROWS if not row.startswith("wado-rs-")])
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, marks=pytest.mark.needs("Orthanc")) if row.endswith("-orthanc") else row
+        for row in ROWS
+        if not row.startswith("wado-rs-")
+    ],
+)
 def test_row_runs_at_the_smallest_size(row: str, tmp_path: Path) -> None:
     kept = tmp_path / "kept.json"
     outcome = main(["--smallest", "--only", row, "--json", str(kept), "--folder", str(tmp_path)])

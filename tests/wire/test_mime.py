@@ -171,6 +171,61 @@ def test_scanner_agrees_with_a_plain_split(noise: bytes, cuts: list[int]) -> Non
         assert found == reference(body, b"mark")
 
 
+def by_length(chunks: Iterable[bytes], mark: bytes = b"b") -> list[bytes]:
+    return contents(scanned(chunks, Scanner(mark, by_length=True)))
+
+
+def told(*parts: tuple[int, bytes]) -> bytes:
+    """A body whose parts say how long they are."""
+    heads = (b"--b\r\nContent-Length: %d\r\n\r\n%s\r\n" % each for each in parts)
+    return b"".join(heads) + b"--b--\r\n"
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), ATOMS), min_size=1, max_size=4),
+    st.lists(st.integers(0, 10_000), max_size=12),
+)
+def test_a_length_that_is_told_saves_the_search(
+    parts: list[tuple[bool, bytes]], cuts: list[int]
+) -> None:
+    """Whatever stands in the content, even the boundary; parts without one are searched."""
+    given_contents = [c if is_told else c.replace(b"mark", b"") for is_told, c in parts]
+    body = b"".join(
+        b"--mark\r\n"
+        + (b"Content-Length: %d\r\n" % len(content) if is_told else b"")
+        + b"\r\n"
+        + content
+        + b"\r\n"
+        for (is_told, _), content in zip(parts, given_contents, strict=True)
+    )
+    assert by_length(cut(body + b"--mark--\r\n", cuts), b"mark") == given_contents
+
+
+@pytest.mark.proves("SEC-T-092")
+@pytest.mark.parametrize("step", [1, 7, 1_000])
+@pytest.mark.parametrize(
+    "body", [told((3, b"four")), told((5, b"four"), (1, b"1")), told((0, b"x")), told((99, b"x"))]
+)
+def test_a_part_that_is_not_as_long_as_it_says_is_refused(body: bytes, step: int) -> None:
+    chunks = [body[at : at + step] for at in range(0, len(body), step)]
+    with pytest.raises(SoapFault, match=r"is not as long as it says|before its final boundary"):
+        by_length(chunks)
+
+
+@pytest.mark.parametrize(
+    "length", [b"x", b"-1", b"", b"1" * 19, b"4\r\nContent-Length: 5", b"0x4", "４".encode()]
+)
+def test_what_is_no_length_says_nothing(length: bytes) -> None:
+    assert by_length([one_part(b"four", b"Content-Length: " + length)]) == [b"four"]
+
+
+def test_only_answers_are_read_by_length() -> None:
+    body = told((99, b"x"))
+    assert contents(whole(body)) == [b"x"]
+    head = Frame.new().part_head("a@x", "text/plain", 7)
+    assert b"\r\nContent-Length: 7\r\n" in head
+
+
 @pytest.mark.proves("SEC-T-090")
 def test_a_boundary_at_the_limit_works() -> None:
     mark = b"m" * 70

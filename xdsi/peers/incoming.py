@@ -113,7 +113,7 @@ class Incoming:
                 header_block=limits.part_header_block,
                 headers=limits.part_headers,
             )
-            self._scanner = mime.mtom_scanner(content_type, bounds)
+            self._scanner = mime.mtom_scanner(content_type, bounds, by_length=True)
 
     def feed(self, data: bytes) -> None:
         """The next bytes of the answer's body."""

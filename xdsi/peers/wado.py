@@ -181,7 +181,7 @@ def _events(
             return _bare(blocks)
         if kind.type == ns.MULTIPART_RELATED:
             bounds = mime.MimeLimits(parts=most)
-            return _multipart(blocks, mime.Scanner(media.boundary(kind), bounds))
+            return _multipart(blocks, mime.Scanner(media.boundary(kind), bounds, by_length=True))
     except SoapFault:
         pass
     raise ArchiveError(

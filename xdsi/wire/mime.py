@@ -25,6 +25,7 @@ from xdsi.wire.media import MediaType, UnsupportedMediaType, media_type
 PADDING = 1024  # blanks tolerated between a delimiter and the end of its line, bytes
 
 _HEADER = re.compile(r"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _ONCE = ("content-id", "content-type", "content-transfer-encoding")
 _PASSED_ON = ("7bit", "8bit", "binary")  # transfer encodings that change nothing
 _PLAIN_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
@@ -137,6 +138,8 @@ class Scanner:
     boundary: 1 to 70 characters, see `media.boundary`
     start: value of the `start` parameter; None makes the first part the root
     root_type: media type the root part must have; None accepts every type
+    by_length: a part that says its Content-Length is not searched for the boundary, which must
+        then stand behind it; for answers alone, since others may read a request by its boundary
 
     Read the events of one `feed` to the end before the next. The events of `close` count too:
     a body may end right behind the final boundary, without a line end. All methods raise
@@ -151,10 +154,11 @@ class Scanner:
         *,
         start: str | None = None,
         root_type: str | None = None,
+        by_length: bool = False,
     ) -> None:
         if not 1 <= len(boundary) <= media.BOUNDARY_MAX:
             raise SoapFault("Sender", f"boundary of {len(boundary)} characters; use 1 to 70")
-        self._limits, self._root_type = limits, root_type
+        self._limits, self._root_type, self._by_length = limits, root_type, by_length
         self._start = None if start is None else _content_id(start)
         self._delimiter = b"\r\n--" + boundary
         # Matches a delimiter line (group 1: the final one), or with group 2 what may become
@@ -167,6 +171,8 @@ class Scanner:
         self._buffer = b"\r\n"  # lets a boundary at the very start look like all others
         self._blank = 0  # bytes of the blank line, in front of content, still in the buffer
         self._before = 0  # bytes of preamble
+        self._sure = 0  # bytes of content still to come by its length
+        self._is_told = False  # where the content of this part ends
         self._parts = 0
         self._ids: set[str] = set()
         self._root_seen = False
@@ -186,8 +192,18 @@ class Scanner:
                 yield self._part(buffer[at + 2 : end])
                 # The line end of the blank line may at once be that of the next delimiter.
                 self._state, at, self._blank = _State.CONTENT, end + 2, 2
+            if self._sure:
+                begin = at + self._blank
+                end = min(begin + self._sure, len(buffer))
+                if begin >= end:
+                    break
+                yield PartData(view[begin:end])
+                self._sure -= end - begin
+                at, self._blank = end, 0
             cut, line = self._delimiter_line(buffer, at)
             if cut > at:
+                if self._is_told and cut > at + self._blank:
+                    raise SoapFault("Sender", f"part {self._parts} is not as long as it says")
                 if self._state is _State.CONTENT:
                     yield from self._content(view[at + self._blank : cut])
                 else:
@@ -198,6 +214,7 @@ class Scanner:
             if self._state is _State.CONTENT:
                 yield self._end()
             self._state = _State.EPILOGUE if line[1] else _State.HEADERS
+            self._is_told = False
             at = line.end()
         self._buffer = b"" if self._state is _State.EPILOGUE else buffer[at:]
 
@@ -250,12 +267,19 @@ class Scanner:
         is_root = self._parts == 0 if self._start is None else cid == self._start
         encoding = first.get("content-transfer-encoding", "7bit").lower()
         self._decoder = self._decoder_for(encoding)
+        if self._by_length and self._decoder is None:
+            self._tell(*(value for name, value in headers if name == "content-length"))
         part = PartStart(self._parts, is_root, headers, cid, first.get("content-type"), encoding)
         if is_root:
             self._root_seen = True
             self._check_root(part)
         self._parts += 1
         return part
+
+    def _tell(self, *lengths: str) -> None:
+        """What counts is one number; anything else says nothing."""
+        if len(lengths) == 1 and _LENGTH.fullmatch(lengths[0]):
+            self._sure, self._is_told = int(lengths[0]), True
 
     def _decoder_for(self, encoding: str) -> Base64Decoder | None:
         if encoding in _PASSED_ON:
@@ -307,9 +331,12 @@ class Scanner:
             )
 
 
-def mtom_scanner(content_type: MediaType, limits: MimeLimits = MimeLimits()) -> Scanner:
+def mtom_scanner(
+    content_type: MediaType, limits: MimeLimits = MimeLimits(), *, by_length: bool = False
+) -> Scanner:
     """The scanner for an MTOM body with this Content-Type.
 
+    by_length: see `Scanner`
     Raises SoapFault Sender for a missing, bad or repeated boundary or start (SEC-T-090, 093).
     """
     return Scanner(
@@ -317,6 +344,7 @@ def mtom_scanner(content_type: MediaType, limits: MimeLimits = MimeLimits()) -> 
         limits,
         start=content_type.get("start"),
         root_type=ns.XOP_MEDIA_TYPE,
+        by_length=by_length,
     )
 
 
@@ -417,24 +445,31 @@ class Frame:
         kind = f'{ns.XOP_MEDIA_TYPE}; charset=UTF-8; type="{ns.SOAP_MEDIA_TYPE}"'
         return self._head(kind, self.root_id)
 
-    def part_head(self, content_id: str, content_type: str = "application/octet-stream") -> bytes:
+    def part_head(
+        self,
+        content_id: str,
+        content_type: str = "application/octet-stream",
+        size: int | None = None,
+    ) -> bytes:
         """What stands before the content of an attachment.
 
         content_type: a mimeType; one that cannot stand in a header becomes octet-stream, since
         the envelope says the true one.
+        size: octets of the content; told, it spares who reads them the search for their end
         """
         if not _PLAIN_TYPE.fullmatch(content_type):
             content_type = "application/octet-stream"
-        return b"\r\n" + self._head(content_type, content_id)
+        return b"\r\n" + self._head(content_type, content_id, size)
 
     def end(self) -> bytes:
         """What stands behind the last part."""
         return f"\r\n--{self.boundary}--\r\n".encode("ascii")
 
-    def _head(self, content_type: str, content_id: str) -> bytes:
+    def _head(self, content_type: str, content_id: str, size: int | None = None) -> bytes:
+        length = "" if size is None else f"Content-Length: {size}\r\n"
         return (
             f"--{self.boundary}\r\n"
             f"Content-Type: {content_type}\r\n"
             "Content-Transfer-Encoding: binary\r\n"
-            f"Content-ID: <{content_id}>\r\n\r\n"
+            f"{length}Content-ID: <{content_id}>\r\n\r\n"
         ).encode("ascii")

@@ -86,7 +86,9 @@ class Multipart:
         yield self.frame.root_head()
         yield self.root
         for number, each in enumerate(self.attachments):
-            yield self.frame.part_head(self.frame.part_id(number), each.mime_type)
+            yield self.frame.part_head(
+                self.frame.part_id(number), each.mime_type, each.content.size
+            )
             yield each.content
         yield self.frame.end()
 
