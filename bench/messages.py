@@ -26,7 +26,7 @@ from xdsi.standard.transactions import (
     STORED_QUERY,
     Transaction,
 )
-from xdsi.wire import mime, soap
+from xdsi.wire import mtom, soap
 from xdsi.wire.body import Attachment
 
 _REPLY_TO = "http://www.w3.org/2005/08/addressing/anonymous"
@@ -98,7 +98,7 @@ def simple(path: str, transaction: Transaction, request: Asked) -> Message:
 
 def attached(path: str, transaction: Transaction, request: Asked) -> Message:
     """A request without documents, as MTOM."""
-    frame = mime.Frame.new()
+    frame = mtom.Frame.new()
     pieces = _envelope(transaction, request)
     body = b"".join((frame.root_head(), *pieces, frame.end()))
     return Message(((http_head(path, frame.content_type_header(), len(body)) + body, 1),))
@@ -113,8 +113,8 @@ def provide_message(of: CX, size: int) -> tuple[Message, str]:
 
 def provided(request: ProvideRequest, document: Run) -> Message:
     """ITI-41 of a request with one document, attached."""
-    frame, cid = mime.Frame.new(), mime.new_content_id()
-    before, after = _around(request, mime.include(cid).encode())
+    frame, cid = mtom.Frame.new(), mtom.new_content_id()
+    before, after = _around(request, mtom.include(cid).encode())
     kind = request.submission.entries[0].mime_type or "text/plain"
     head = frame.root_head() + before + after + frame.part_head(cid, kind)
     tail = frame.end()

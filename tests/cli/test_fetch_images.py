@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -14,7 +15,8 @@ from tests.actors.imaging import studies
 from tests.actors.imaging.studies import new_uid
 from tests.cli.conftest import Run
 from tests.node import Node, fresh_patient
-from xdsi.client.imaging import ImagingConsumer, chosen
+from xdsi.client.imaging import ImagingConsumer
+from xdsi.client.wanted import chosen
 from xdsi.standard import dicom
 from xdsi.wire.kos import make_manifest, read_manifest, write_manifest
 
@@ -102,6 +104,29 @@ def test_what_is_there_is_not_asked_for_again(
     assert again["instance"] == lost and held(tmp_path) == study.instances
     asked = real_node.requests("RAD-69")[-1]["ids"]
     assert lost in asked and not set(asked) & (study.instances.keys() - {lost})
+
+
+@pytest.mark.proves("UC-105", "IMG-163", "IMG-192", "IMG-197")
+def test_a_study_is_fetched_over_wado_rs(
+    call: Run, study: Study, real_node: Node, tmp_path: Path
+) -> None:
+    """By a service that is named, or where the manifest says, once that is allowed."""
+    source, base = str(uuid4().int), f"{real_node.base}/dicom-web"
+    manifest = tmp_path / "manifest.dcm"
+    place = {"retrieve_location_uid": f"2.25.{source}", "retrieve_url": base}
+    write_manifest(make_manifest(study.files.iterdir(), **place), manifest)
+    fetch = partial(call, "fetch", "--manifest", manifest, "--config", tmp_path / "none.toml")
+    said = fetch("--into", tmp_path / "into", "--imaging", "1.2.3=http://127.0.0.1:9/imaging")
+    assert said.code == 1
+    assert f"give --imaging 2.25.{source}=URL or --wado 2.25.{source}=URL" in said.err
+    assert f"--retrieve-urls to go to '{base}'" in said.err
+    before = len(real_node.requests("RAD-107"))
+    for number, options in enumerate((("--wado", f"2.25.{source}={base}"), ("--retrieve-urls",))):
+        into = tmp_path / str(number)
+        said = fetch("--into", into / "into", *options)
+        assert said.code == 0, said.err
+        assert held(into) == study.instances
+    assert len(real_node.requests("RAD-107")) == before + 8
 
 
 @pytest.mark.proves("UC-107", "UC-153", "IMG-093")

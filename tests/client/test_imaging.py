@@ -12,7 +12,8 @@ from tests.actors.imaging import studies
 from tests.actors.imaging.studies import new_uid
 from tests.node import Node
 from xdsi import app
-from xdsi.client.imaging import Fetched, ImagingConsumer, Missing, Wanted, remaining
+from xdsi.client.imaging import ImagingConsumer
+from xdsi.client.wanted import Fetched, Missing, Wanted, remaining
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 from xdsi.standard import namespaces as ns
 from xdsi.standard.transactions import Transaction
-from xdsi.wire import mime, soap
+from xdsi.wire import mtom, soap
 
 CHUNK = 1 << 16
 SOAP_TYPE = f"{ns.SOAP_MEDIA_TYPE}; charset=UTF-8"
@@ -109,7 +109,7 @@ def envelope(row: Transaction, body: bytes, relates_to: str | None = None) -> by
 
 def multipart(root: bytes, *parts: tuple[str, bytes]) -> tuple[bytes, str]:
     """An MTOM body and its Content-Type."""
-    frame = mime.Frame.new()
+    frame = mtom.Frame.new()
     pieces = [frame.root_head(), root]
     for cid, content in parts:
         pieces += (frame.part_head(cid), content)

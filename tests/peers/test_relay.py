@@ -21,7 +21,7 @@ from xdsi.peers.session import open_session
 from xdsi.peers.spool import Spool
 from xdsi.plug import Call
 from xdsi.standard.transactions import RETRIEVE
-from xdsi.wire import mime
+from xdsi.wire import mtom
 
 MIB = 1 << 20
 ASKED = RetrieveRequest(tuple(DocumentRequest("1.2.3", f"2.25.{n}") for n in (1, 2, 3)))
@@ -108,7 +108,7 @@ def test_the_first_octet_is_out_before_the_last_is_in(
 
     def act(line: Line) -> None:
         line.receive()
-        frame = mime.Frame.new()
+        frame = mtom.Frame.new()
         kind = frame.content_type_header()
         line.send(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n".encode())
         root = envelope(RETRIEVE, retrieved(include("1@x")))
@@ -247,7 +247,7 @@ class Endless:
 
     def __call__(self, line: Line) -> None:
         line.receive()
-        frame = mime.Frame.new()
+        frame = mtom.Frame.new()
         kind = frame.content_type_header()
         line.send(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n".encode())
         root = envelope(RETRIEVE, retrieved(include("1@x")))
@@ -286,7 +286,7 @@ def test_who_has_gone_is_noticed_while_the_partner_is_silent(
     def silent(line: Line) -> None:
         line.receive()
         if within == "document":
-            frame = mime.Frame.new()
+            frame = mtom.Frame.new()
             kind = frame.content_type_header()
             line.send(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode())
             root = envelope(RETRIEVE, retrieved(include("1@x")))

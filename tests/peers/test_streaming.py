@@ -9,7 +9,7 @@ import pytest
 from tests.peers.stub import Act, Line, Stub, envelope, http
 from tests.peers.test_caller import SUCCESS, include, retrieved
 from xdsi.standard.transactions import PROVIDE_AND_REGISTER, RETRIEVE
-from xdsi.wire import mime
+from xdsi.wire import mtom
 
 MIB = 1 << 20
 GROWTH = 4 * MIB  # SEC-T-041, whatever the size of the document
@@ -24,7 +24,7 @@ def taking(line: Line) -> None:
 def giving(size: int) -> Act:
     def act(line: Line) -> None:
         line.receive()
-        frame = mime.Frame.new()
+        frame = mtom.Frame.new()
         root = envelope(RETRIEVE, retrieved(include("a@x"), mime_type="application/dicom"))
         head = frame.root_head() + root + frame.part_head("a@x")
         total = len(head) + size + len(frame.end())

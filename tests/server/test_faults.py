@@ -73,7 +73,7 @@ STAGES = {
     "ids": "xdsi.server.log.ids_of",
     "answer-codec": "xdsi.wire.retrieve.answer_to_xml",
     "packaging": "xdsi.wire.soap.open_envelope",
-    "frame": "xdsi.wire.mime.Frame.new",
+    "frame": "xdsi.wire.mtom.Frame.new",
     "writing-of-the-fault": "xdsi.wire.soap.fault_envelope",
 }
 

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from xdsi.model.errors import SoapFault
 from xdsi.wire import mime
+from xdsi.wire import mtom as written
 from xdsi.wire.media import boundary, media_type
-from xdsi.wire.mime import Frame, MimeLimits, PartData, PartEnd, PartStart, Scanner
+from xdsi.wire.mime import MimeLimits, PartData, PartEnd, PartStart, Scanner
+from xdsi.wire.mtom import Frame
 
 Part = tuple[PartStart, bytes]
 
@@ -457,7 +459,7 @@ def test_only_cid_references_are_followed(href: str) -> None:
 @given(st.text(min_size=1, max_size=40))
 def test_references_read_back(content_id: str) -> None:
     content_id = content_id.encode("utf-8", "replace").decode()
-    assert mime.cid(mime.href(content_id)) == content_id
+    assert mime.cid(written.href(content_id)) == content_id
 
 
 # Transfer encodings
@@ -559,7 +561,7 @@ def test_the_frame_says_what_the_profile_wants() -> None:
 @given(st.lists(st.binary(max_size=100), max_size=3))
 def test_what_we_write_we_read(documents: list[bytes]) -> None:
     frame = Frame.new()
-    ids = [mime.new_content_id() for _ in documents]
+    ids = [written.new_content_id() for _ in documents]
     pieces = [frame.root_head(), b"<envelope/>"]
     for cid, document in zip(ids, documents, strict=True):
         pieces += (frame.part_head(cid, "text/plain"), document)

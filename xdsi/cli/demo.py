@@ -21,7 +21,8 @@ from xdsi.actors.imaging.importing import import_folder
 from xdsi.cli import demo_countries, demo_images, init, sample, screen
 from xdsi.cli.demo_node import Node, free_port, serving
 from xdsi.client import DocumentConsumer, DocumentSource, Received, compose
-from xdsi.client.imaging import ImagingConsumer, is_manifest
+from xdsi.client.imaging import ImagingConsumer
+from xdsi.client.wanted import is_manifest
 from xdsi.config import Config, ConfigurationError, load
 from xdsi.model.manifest import Manifest
 from xdsi.model.values import CX

@@ -18,7 +18,8 @@ from xdsi.cli import demo_images, demo_pki, init, sample, screen
 from xdsi.cli.demo_node import Node, free_port, serving, stop
 from xdsi.cli.demo_pki import Pki
 from xdsi.client import DocumentConsumer, DocumentSource, compose
-from xdsi.client.imaging import Fetched, ImagingConsumer, Missing, chosen, is_manifest
+from xdsi.client.imaging import ImagingConsumer
+from xdsi.client.wanted import Fetched, Missing, chosen, is_manifest
 from xdsi.config import Config, load
 from xdsi.model.errors import XDSError, refuse
 from xdsi.model.identity import (

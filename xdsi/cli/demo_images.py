@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from xdsi.cli import screen
-from xdsi.client.imaging import Fetched, ImagingConsumer, Missing, Wanted, chosen
+from xdsi.client.imaging import ImagingConsumer
+from xdsi.client.wanted import Fetched, Missing, Wanted, chosen
 from xdsi.model.manifest import Manifest
 from xdsi.standard import dicom
 from xdsi.standard import transactions as t

@@ -1,16 +1,16 @@
-"""The images of a study by its manifest: `xdsi fetch --study` and `--manifest` [RAD-69]."""
+"""The images of a study by its manifest: `xdsi fetch --study`, `--manifest` [RAD-69, RAD-107]."""
 
 import argparse
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from xdsi.cli import options, partners, screen
 from xdsi.client import DocumentConsumer
-from xdsi.client.imaging import (
+from xdsi.client.imaging import ImagingConsumer
+from xdsi.client.wanted import (
     Fetched,
-    ImagingConsumer,
     Missing,
     Wanted,
     chosen,
@@ -19,6 +19,7 @@ from xdsi.client.imaging import (
     remaining,
 )
 from xdsi.config import ConfigurationError
+from xdsi.model.errors import shown
 from xdsi.model.manifest import Manifest, SeriesDescriptor
 from xdsi.model.objects import DocumentEntry
 from xdsi.standard import dicom
@@ -76,7 +77,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def given(args: argparse.Namespace) -> str:
     """The first option of these that chooses among images; "" without one."""
-    options = ("list", "series", "key_images", "syntax", "imaging")
+    options = ("list", "series", "key_images", "syntax", "imaging", "wado", "retrieve_urls")
     return next((f"--{each.replace('_', '-')}" for each in options if getattr(args, each)), "")
 
 
@@ -97,12 +98,18 @@ def run(args: argparse.Namespace) -> int:
     args.into.mkdir(parents=True, exist_ok=True)
     sources = partners.imaging_sources(args)
     gateway = partners.gateway_address(args)
-    with ImagingConsumer(sources, partners.tls(args), gateway=gateway) as consumer:
+    services = partners.web_services(args)
+    with ImagingConsumer(
+        sources,
+        partners.tls(args),
+        gateway=gateway,
+        services=services,
+        follows=args.retrieve_urls,
+    ) as consumer:
         results = list(_fetched(consumer, found, args))
     _tell(results, args)
-    silent = {each.wanted.source for each in results if isinstance(each, Missing)}
-    for source in sorted(silent - {*sources, ""}) if gateway is None else ():
-        screen.warn(f"where source {source} answers is not known: give --imaging {source}=URL")
+    if gateway is None:
+        _tell_unknown(results, {*sources, *services, ""}, args)
     return 1 if any(isinstance(each, Missing) for each in results) else 0
 
 
@@ -220,6 +227,20 @@ def _modality(members: Iterable[Wanted]) -> str:
 
 def _megabytes(octets: int) -> str:
     return f"{max(1, round(octets / 1e6)):,} MB"
+
+
+def _tell_unknown(
+    results: Sequence[Fetched | Missing], known: Collection[str], args: argparse.Namespace
+) -> None:
+    """Sources that nobody knows an address of."""
+    silent = {each.wanted.source: each.wanted for each in results if isinstance(each, Missing)}
+    for source in sorted(silent.keys() - known):
+        url = "" if args.retrieve_urls else silent[source].retrieve_url
+        also = f", or --retrieve-urls to go to {shown(url)}" if url else ""
+        screen.warn(
+            f"where source {source} answers is not known: "
+            f"give --imaging {source}=URL or --wado {source}=URL{also}"
+        )
 
 
 def _tell(results: Sequence[Fetched | Missing], args: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
 
 from xdsi.cli import options, screen
@@ -58,6 +59,19 @@ def add_sources(parser: argparse._ActionsContainer) -> None:
         action="append",
         default=[],
         help="address of an imaging source, with the Retrieve Location UID of its manifests",
+    )
+    parser.add_argument(
+        "--wado",
+        type=options.repository,
+        metavar="OID=URL",
+        action="append",
+        default=[],
+        help="base of its DICOMweb service, which is then asked by WADO-RS [RAD-107]",
+    )
+    parser.add_argument(
+        "--retrieve-urls",
+        action="store_true",
+        help="go by WADO-RS where the Retrieve URLs of the manifest lead",
     )
 
 
@@ -158,17 +172,27 @@ def imaging_sources(args: argparse.Namespace) -> dict[str, str]:
 
     Raises ConfigurationError.
     """
-    known: dict[str, str] = {}
     if gateway_address(args) is not None:
-        return known
-    for each in args.imaging:
-        if each.unique_id is None:
-            raise ConfigurationError(
-                f"--imaging: needs the Retrieve Location UID as well, OID={each.address}"
-            )
-        known[each.unique_id] = each.address
-    if not known or args.config.exists():
+        return {}
+    known = _named("--imaging", args.imaging)
+    if args.config.exists() or not (known or args.wado or args.retrieve_urls):
         node, served = _base(args)
         if node.imaging is not None:
             known.setdefault(node.imaging.unique_id, served["imaging"])
+    return known
+
+
+def web_services(args: argparse.Namespace) -> dict[str, str]:
+    """Retrieve Location UID -> base of a DICOMweb service. Raises ConfigurationError."""
+    return _named("--wado", args.wado)
+
+
+def _named(option: str, given: Iterable[KnownRepository]) -> dict[str, str]:
+    known: dict[str, str] = {}
+    for each in given:
+        if each.unique_id is None:
+            raise ConfigurationError(
+                f"{option}: needs the Retrieve Location UID as well, OID={each.address}"
+            )
+        known[each.unique_id] = each.address
     return known

@@ -1,25 +1,28 @@
-"""The images that a manifest names: an Imaging Document Consumer [RAD-69].
+"""The images that a manifest names: an Imaging Document Consumer [RAD-69, RAD-107].
 
     wanted = chosen(read_manifest(path), home=None)
     with ImagingConsumer({source_oid: "https://…/imaging"}) as consumer:
         for each in consumer.fetch(remaining(wanted, folder), folder): ...   # Fetched or Missing
 
 Several requests run at a time, each for some instances of one source, so that what has arrived is
-there whatever becomes of the rest, and the next run asks only for what is missing.
-Source: RAD TF-2 4.69; IMG-084 to IMG-087, IMG-196; UC-104 to UC-107.
+there whatever becomes of the rest, and the next run asks only for what is missing. A source whose
+DICOMweb service is known is asked by WADO-RS, any other by RAD-69.
+Source: RAD TF-2 4.69, 4.107; IMG-084 to IMG-087, IMG-196, IMG-197; UC-104 to UC-107.
 """
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import NamedTuple
+from types import MappingProxyType
 
 from xdsi.client import words
+from xdsi.client.byweb import WebSource, base_of, is_worth_all
 from xdsi.client.landing import Landing
+from xdsi.client.wanted import Fetched, Missing, Wanted, estimate
 from xdsi.model.errors import XDSError, refuse
 from xdsi.model.imaging import (
     ImagingRequest,
@@ -28,15 +31,12 @@ from xdsi.model.imaging import (
     RenderedInstance,
     RenderedRequest,
 )
-from xdsi.model.manifest import Manifest
 from xdsi.model.messages import DocumentRequest, RetrieveAnswer
-from xdsi.model.objects import DocumentEntry
-from xdsi.model.values import is_oid
 from xdsi.peers.caller import Caller
 from xdsi.peers.errors import PeerError
 from xdsi.peers.session import Tls, open_session
 from xdsi.peers.spool import Spool
-from xdsi.plug import Call
+from xdsi.plug import ArchiveError, Call
 from xdsi.standard import dicom
 from xdsi.standard.transactions import RETRIEVE_IMAGING, RETRIEVE_RENDERED
 
@@ -47,100 +47,27 @@ _MOST_OCTETS = 1_000_000_000  # about
 _EACH = 4  # requests per stream at least, where there is enough to ask for
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One instance to be fetched.
-
-    source: Retrieve Location UID of its series (IMG-190)
-    home: homeCommunityId of the manifest's entry, where that came from another community
-    """
-
-    study_instance_uid: str
-    series_instance_uid: str
-    sop_instance_uid: str
-    sop_class_uid: str
-    source: str
-    home: str | None = None
-
-    def path(self, folder: Path) -> Path:
-        """Where it lies once it has come."""
-        return folder / self.series_instance_uid / f"{self.sop_instance_uid}.dcm"
-
-
-class Fetched(NamedTuple):
-    """One instance that has come. size in octets."""
-
-    wanted: Wanted
-    path: Path
-    size: int
-
-
-class Missing(NamedTuple):
-    """One instance that has not.
-
-    reason: in plain words; said: what the source said, "" when it said nothing
-    """
-
-    wanted: Wanted
-    reason: str
-    said: str = ""
-
-
-def is_manifest(entry: DocumentEntry) -> bool:
-    """By its code alone: schemes vary in the field (imaging.md 8, 7)."""
-    code = entry.format_code
-    return code is not None and str(code.code) == dicom.KEY_OBJECT_SELECTION
-
-
-def chosen(
-    manifest: Manifest,
-    *,
-    home: str | None = None,
-    series: Collection[str] = (),
-    instances: Collection[str] = (),
-) -> tuple[Wanted, ...]:
-    """The instances of a manifest, of these series or with these UIDs alone where some are given.
-
-    A UID that is none cannot be asked for and names no file; it is left out.
-    """
-    return tuple(
-        Wanted(
-            study.study_instance_uid,
-            of.series_instance_uid,
-            one.sop_instance_uid,
-            one.sop_class_uid,
-            of.retrieve_location_uid,
-            home,
-        )
-        for study, of, one in manifest.references()
-        if (not series or of.series_instance_uid in series)
-        and (not instances or one.sop_instance_uid in instances)
-        and is_oid(of.series_instance_uid)
-        and is_oid(one.sop_instance_uid)
-    )
-
-
-def remaining(wanted: Iterable[Wanted], folder: Path) -> tuple[Wanted, ...]:
-    """Those that are not in the folder yet; a file there is a whole one."""
-    return tuple(each for each in wanted if not each.path(folder).exists())
-
-
-def estimate(wanted: Iterable[Wanted]) -> int:
-    """Octets they may have, about; a manifest does not tell (KOS-114)."""
-    return sum(dicom.usual_size(each.sop_class_uid) for each in wanted)
-
-
 class ImagingConsumer:
     """Fetches instances from their sources.
 
     sources: Retrieve Location UID -> address for RAD-69
     gateway: address of an Initiating Imaging Gateway, for other sources of what has a home
+    services: Retrieve Location UID -> base of a WADO-RS service, which is asked first
+    follows: go where the Retrieve URLs of manifests lead for all others; whoever makes manifests
+        then chooses which hosts are contacted
     """
 
     def __init__(
-        self, sources: Mapping[str, str], tls: Tls = Tls(), *, gateway: str | None = None
+        self,
+        sources: Mapping[str, str],
+        tls: Tls = Tls(),
+        *,
+        gateway: str | None = None,
+        services: Mapping[str, str] = MappingProxyType({}),
+        follows: bool = False,
     ) -> None:
         self._sources, self._gateway = dict(sources), gateway
+        self._services, self._follows = dict(services), follows
         self._session = open_session(tls)
 
     def close(self) -> None:
@@ -169,21 +96,28 @@ class ImagingConsumer:
         Raises OSError, XDSRepositoryOutOfResources when the folder cannot take them.
         """
         is_over = Event()
-        reachable = [each for each in wanted if self._address(each) is not None]
+        reachable = []
         for each in wanted:
-            if self._address(each) is None:
+            if self._service(each) or self._address(each):
+                reachable.append(each)
+            else:
                 yield Missing(each, words.no_address(each.source))
         pool = ThreadPoolExecutor(streams, "fetch")
         try:
             parts = [
                 pool.submit(self._part, part, into, tuple(syntaxes), moved, is_over.is_set)
-                for part in _parts(reachable, streams)
+                for part in _parts(reachable, streams, self._service)
             ]
             for part in as_completed(parts):
                 yield from part.result()
         finally:
             is_over.set()
             pool.shutdown(cancel_futures=True)
+
+    def _service(self, wanted: Wanted) -> str:
+        """Base of the WADO-RS service to be asked; "" where there is none."""
+        told = wanted.retrieve_url if self._follows else ""
+        return base_of(self._services.get(wanted.source, told))
 
     def _address(self, wanted: Wanted) -> str | None:
         return self._sources.get(wanted.source, self._gateway if wanted.home else None)
@@ -211,25 +145,38 @@ class ImagingConsumer:
         moved: Callable[[int], None],
         is_over: Callable[[], bool],
     ) -> list[Fetched | Missing]:
-        """One request [RAD-69]."""
-        request = ImagingRequest(tuple(map(_request, wanted)), syntaxes)
+        """One request, or what it takes of one source."""
         places = {each.sop_instance_uid: each.path(into) for each in wanted}
+        call = replace(Call.internal(_HOUR), cancelled=is_over)
         with Landing(into, places, moved) as landing:
+            if service := self._service(wanted[0]):
+                source = WebSource(service, self._session, syntaxes)
+                failed = source.fetch(wanted, landing, call)
+                return [_by_web(each, landing, failed) for each in wanted]
+            request = ImagingRequest(tuple(map(_request, wanted)), syntaxes)
             address = self._address(wanted[0])
             assert address is not None  # noqa: S101 - only what can be reached is asked for
             fetch = Caller(RETRIEVE_IMAGING, address, self._session, spool=landing)
             said: Mapping[str, XDSError] = {}
             silence = words.NOTHING_SAID
             try:
-                answer: RetrieveAnswer = fetch(
-                    request, replace(Call.internal(_HOUR), cancelled=is_over)
-                )
+                answer: RetrieveAnswer = fetch(request, call)
             except PeerError as error:
                 silence = words.no_answer(error)
             else:
                 landing.land(each.content for each in answer.documents)
                 said = {each.location or "": each for each in answer.errors if not each.is_warning}
             return [_outcome(each, landing, said, silence) for each in wanted]
+
+
+def _by_web(
+    wanted: Wanted, landing: Landing, failed: Mapping[str, ArchiveError]
+) -> Fetched | Missing:
+    uid = wanted.sop_instance_uid
+    if (size := landing.sizes.get(uid)) is not None:
+        return Fetched(wanted, landing.places[uid], size)
+    error = failed.get(uid, ArchiveError("it sends another instance"))
+    return Missing(wanted, words.web_reason(error), str(error))
 
 
 def _outcome(
@@ -253,20 +200,34 @@ def _request(wanted: Wanted) -> InstanceRequest:
     )
 
 
-def _parts(wanted: Sequence[Wanted], streams: int) -> Iterator[Sequence[Wanted]]:
-    """Requests of one source each, small enough that every stream gets some."""
-    sources: dict[tuple[str, str | None], list[Wanted]] = {}
+def _parts(
+    wanted: Sequence[Wanted], streams: int, service: Callable[[Wanted], str]
+) -> Iterator[Sequence[Wanted]]:
+    """Requests of one source each, small enough that every stream gets some.
+
+    service: of WADO-RS, where one series comes as a whole if most of it is wanted
+    """
+    groups: dict[tuple[str, ...], list[Wanted]] = {}
     for each in wanted:
-        sources.setdefault((each.source, each.home), []).append(each)
+        base = service(each)
+        key = (base, each.series_instance_uid) if base else ("", each.source, each.home or "")
+        groups.setdefault(key, []).append(each)
     size = max(_LEAST, min(_MOST, -(-len(wanted) // (streams * _EACH))))
-    for group in sources.values():
-        part: list[Wanted] = []
-        octets = 0
-        for each in group:
-            part.append(each)
-            octets += estimate((each,))
-            if len(part) == size or octets >= _MOST_OCTETS:
-                yield part
-                part, octets = [], 0
-        if part:
+    for (base, *_), group in groups.items():
+        if base and is_worth_all(group):
+            yield group
+        else:
+            yield from _pieces(group, size)
+
+
+def _pieces(group: Iterable[Wanted], size: int) -> Iterator[Sequence[Wanted]]:
+    part: list[Wanted] = []
+    octets = 0
+    for each in group:
+        part.append(each)
+        octets += estimate((each,))
+        if len(part) == size or octets >= _MOST_OCTETS:
             yield part
+            part, octets = [], 0
+    if part:
+        yield part

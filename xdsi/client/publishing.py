@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from pydicom.dataset import Dataset
 
 from xdsi.client import DocumentConsumer, DocumentSource, MetadataSource, NoAnswer, compose
-from xdsi.client.imaging import is_manifest
+from xdsi.client.wanted import is_manifest
 from xdsi.model.errors import (
     InvalidDocumentContent,
     XDSError,

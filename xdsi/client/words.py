@@ -4,6 +4,8 @@ from types import MappingProxyType
 
 from xdsi.model.errors import XDSError
 from xdsi.peers.errors import PeerError
+from xdsi.peers.web import NotThere
+from xdsi.plug import ArchiveBusy, ArchiveError
 
 NOTHING_SAID = "the source answered, but neither sent it nor said why"
 
@@ -32,6 +34,17 @@ def reason(error: XDSError) -> str:
     if "[XC-070]" in error.context:  # a gateway says so of what lies behind it
         return "its source does not answer there; ask again later"
     return _MEANINGS.get(error.code, "the source refused it")
+
+
+def web_reason(error: ArchiveError) -> str:
+    """What a WADO-RS service means."""
+    if isinstance(error, NotThere):
+        return _MEANINGS["XDSDocumentUniqueIdError"]
+    if isinstance(error, ArchiveBusy):
+        return _MEANINGS["XDSRepositoryBusy"]
+    if "HTTP 406" in str(error):
+        return _MEANINGS["urn:dicom:wado:0006"]
+    return f"no whole answer from the source: {error}"
 
 
 def no_answer(error: PeerError) -> str:

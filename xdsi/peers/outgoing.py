@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from xdsi.model.messages import Content
 from xdsi.peers.session import Patience
 from xdsi.standard import namespaces as ns
-from xdsi.wire import mime, soap, xop
+from xdsi.wire import soap, xop
 from xdsi.wire.body import Body
+from xdsi.wire.mtom import Frame
 
 CHUNK = 64 * 1024  # bytes read from a document at once
 
@@ -76,7 +77,7 @@ def simple(head: bytes, body: Body, action: str) -> Packed:
 
 def mtom(head: bytes, body: Body) -> Packed:
     """MTOM/XOP (WS-051, RET-060): one part for each document, in the order of the envelope."""
-    frame = mime.Frame.new()
+    frame = Frame.new()
     message = xop.multipart(frame, (head, *body, soap.CLOSE_ENVELOPE))
     return Packed(frame.content_type_header(), tuple(message))
 

@@ -23,7 +23,13 @@ from xdsi.standard import namespaces as ns
 from xdsi.wire import dicomfile, media, mime
 from xdsi.wire.dicomfile import Shape
 
-ACCEPT = f'multipart/related; type="{dicom.MEDIA_TYPE}"; transfer-syntax=*'
+
+def accept(syntax: str) -> str:
+    """What is taken, for a header. syntax: a transfer syntax, or * for whatever it is stored in"""
+    return f'{ns.MULTIPART_RELATED}; type="{dicom.MEDIA_TYPE}"; transfer-syntax={syntax}'
+
+
+ACCEPT = accept("*")
 
 _BLOCK = 128 * 1024  # octets taken from the line at once; as many as are wanted where they come
 _BRISK = 0.25  # in less than so many seconds
@@ -53,14 +59,16 @@ class Named(NamedTuple):
 class Parts:
     """The DICOM files of one answer, one after the other.
 
-    most: how many there may be
+    most: how many there may be; accepted: the Accept header
     All methods raise ArchiveError; it is of no use afterwards.
     """
 
-    def __init__(self, web: Web, path: str, patience: Patience, most: int) -> None:
+    def __init__(
+        self, web: Web, path: str, patience: Patience, most: int, accepted: str = ACCEPT
+    ) -> None:
         self._limit, self._patience = web.limits.document, patience
         self._web, self._wanted, self._is_brisk = web, _BLOCK, False
-        self._answer = web.get(path, ACCEPT, patience)
+        self._answer = web.get(path, accepted, patience)
         patience.moving()
         try:
             self._events = _events(iter(self._block, b""), self._answer, most)

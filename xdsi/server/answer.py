@@ -17,7 +17,7 @@ from xdsi.model.errors import SoapFault
 from xdsi.model.messages import Content
 from xdsi.server.exchange import Exchange, Header, Reply
 from xdsi.standard import namespaces as ns
-from xdsi.wire import mime, soap, xop
+from xdsi.wire import mtom, soap, xop
 from xdsi.wire.body import Attachment, Body
 from xdsi.wire.media import Packaging
 
@@ -56,7 +56,7 @@ def fault(error: SoapFault, exchange: Exchange) -> Reply:
 def _packaged(body: Sequence[bytes | Attachment], status: int, exchange: Exchange) -> Reply:
     pieces: Iterable[Piece]
     if exchange.packaging is Packaging.MTOM:
-        frame = mime.Frame.new()
+        frame = mtom.Frame.new()
         kind = (b"content-type", frame.content_type_header().encode())
         message = xop.multipart(frame, body)
         pieces, exchange.answer = message, (message.root,)

@@ -33,7 +33,7 @@ from xdsi.model.messages import Staged
 from xdsi.server import log
 from xdsi.server.exchange import MLLP, Exchange, Header, Part
 from xdsi.standard import namespaces as ns
-from xdsi.wire import mime
+from xdsi.wire import mtom
 from xdsi.wire.media import Packaging
 
 MAGIC = b"xdsi exchange 1\n"
@@ -214,7 +214,7 @@ def message(recorded: Recorded) -> tuple[str, bytes]:
         )
     if recorded.facts["packaging"] == Packaging.SIMPLE.name:
         return _content_type(recorded.head), _inlined(recorded.request, recorded.parts)
-    frame = mime.Frame.new()
+    frame = mtom.Frame.new()
     pieces = [frame.root_head(), recorded.request]
     for content_id in listed:
         pieces += (frame.part_head(content_id), recorded.parts[content_id])
@@ -225,7 +225,7 @@ def _inlined(envelope: bytes, parts: Mapping[str, bytes]) -> bytes:
     """The envelope with its documents back in their places, in the encoding it has."""
     for content_id, content in parts.items():
         for codec in ("utf-8", "utf-16-le", "utf-16-be"):
-            place = mime.include(content_id).encode(codec)
+            place = mtom.include(content_id).encode(codec)
             if place in envelope:
                 text = b64encode(content).decode("ascii")
                 envelope = envelope.replace(place, text.encode(codec))

@@ -20,7 +20,7 @@ from xml.parsers import expat
 
 from xdsi.model.errors import SoapFault
 from xdsi.standard import namespaces as ns
-from xdsi.wire import mime, safexml
+from xdsi.wire import mime, mtom, safexml
 from xdsi.wire.safexml import XmlLimits
 
 _DOCUMENT = f"{ns.XDS} Document"
@@ -262,7 +262,7 @@ class InlineDocuments:
             raise SoapFault("Sender", f"more than {self._most} inline documents")
         cid = f"inline-{self._documents}@{self._secret}"
         self._keep(content)
-        self._hand_on(mime.include(cid).encode(self._codec))
+        self._hand_on(mtom.include(cid).encode(self._codec))
         self._events.append(DocumentStart(cid))
         self._mode, self._content = _Mode.TEXT, None
         self._decoder = mime.Base64Decoder(f"Document {self._documents}")

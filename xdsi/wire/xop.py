@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from xdsi.model.errors import SoapFault
 from xdsi.model.messages import Content
 from xdsi.standard.namespaces import XOP, tag
-from xdsi.wire import mime
+from xdsi.wire import mime, mtom
 from xdsi.wire.body import Attachment, Element, Parts
 from xdsi.wire.frame import local
 
@@ -78,7 +78,7 @@ class Multipart:
     memory-images).
     """
 
-    frame: mime.Frame
+    frame: mtom.Frame
     root: bytes
     attachments: Sequence[Attachment]
 
@@ -93,7 +93,7 @@ class Multipart:
         yield self.frame.end()
 
 
-def multipart(frame: mime.Frame, envelope: Iterable[bytes | Attachment]) -> Multipart:
+def multipart(frame: mtom.Frame, envelope: Iterable[bytes | Attachment]) -> Multipart:
     """The message of this envelope (WS-051, RET-060)."""
     root: list[bytes] = []
     attachments: list[Attachment] = []
@@ -101,6 +101,6 @@ def multipart(frame: mime.Frame, envelope: Iterable[bytes | Attachment]) -> Mult
         if isinstance(piece, bytes):
             root.append(piece)
         else:
-            root.append(mime.include(frame.part_id(len(attachments))).encode())
+            root.append(mtom.include(frame.part_id(len(attachments))).encode())
             attachments.append(piece)
     return Multipart(frame, b"".join(root), attachments)
