@@ -208,6 +208,59 @@ def test_beyond_the_room_the_rest_goes_on_while_it_comes(
         assert [read(each.content) for each in answer.documents] == list(CONTENTS.values())
 
 
+def saying(size: int) -> Callable[[Line], None]:
+    """One document, said to have so many octets."""
+    frame, content = mtom.Frame.new(), CONTENTS["1@x"]
+    head = envelope(RETRIEVE, retrieved(include("1@x")))
+    before = frame.root_head() + head + frame.part_head("1@x", size=size)
+    body = before + content + frame.end()
+
+    def act(line: Line) -> None:
+        while line.receive(keep=False) is not None:
+            line.send(http(body, frame.content_type_header()))
+
+    return act
+
+
+ONE = RetrieveRequest(ASKED.documents[:1])
+SIZE = len(CONTENTS["1@x"])
+
+
+@pytest.mark.proves("XC-068")
+def test_the_size_that_a_document_says_is_known_before_it_comes(
+    session: requests.Session, spool: Spool
+) -> None:
+    with Stub(saying(SIZE)) as stub:
+        for fetched in (False, True):
+            answer = caller(stub, session, spool, fetched=fetched)(ONE, Call.internal())
+            (document,) = answer.documents
+            assert document.content.size == SIZE
+            assert read(document.content) == CONTENTS["1@x"]
+        assert stub.connections == 1
+
+
+@pytest.mark.proves("SEC-T-029", "SEC-T-167")
+@pytest.mark.parametrize("size", [SIZE - 1, SIZE + 1, SIZE + 500], ids=["less", "more", "far more"])
+def test_a_document_that_has_not_the_size_it_says_never_ends_cleanly(
+    session: requests.Session, spool: Spool, size: int
+) -> None:
+    with Stub(saying(size)) as stub:
+        answer = caller(stub, session, spool)(ONE, Call.internal())
+        with pytest.raises(OSError, match="broke off"):
+            read(answer.documents[0].content)
+        fetched = caller(stub, session, spool, fetched=True)(ONE, Call.internal())
+    assert fetched.documents == ()
+    assert [each.location for each in fetched.errors] == ["2.25.1"]
+
+
+@pytest.mark.proves("SEC-T-040")
+def test_a_document_said_to_be_above_the_limit_is_not_waited_for(
+    session: requests.Session, spool: Spool
+) -> None:
+    with Stub(saying(SIZE)) as stub, pytest.raises(BrokenAnswer, match="one document above"):
+        caller(stub, session, spool, limits=Limits(document=MIB))(ONE, Call.internal())
+
+
 @pytest.mark.proves("SEC-T-039", "SEC-T-040", "SEC-T-167")
 @pytest.mark.parametrize(
     ("limits", "count"),

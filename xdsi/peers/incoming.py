@@ -31,7 +31,9 @@ def xml_limits(limits: Limits) -> XmlLimits:
 class Sink(Protocol):
     """What becomes of the documents of an answer: each begins, is written, ends."""
 
-    def begin(self, content_id: str | None, /) -> None: ...
+    def begin(self, content_id: str | None, size: int | None, /) -> None:
+        """size: octets it says it has"""
+
     def write(self, data: bytes, /) -> None: ...
     def end(self) -> None: ...
 
@@ -49,7 +51,7 @@ class Kept:
         self._file: StagingFile | None = None
         self._id: str | None = None
 
-    def begin(self, content_id: str | None, /) -> None:
+    def begin(self, content_id: str | None, size: int | None, /) -> None:
         self._id = content_id
         self._file = None if self._spool is None else self._spool.create()
 
@@ -151,7 +153,7 @@ class Incoming:
             case mime.PartStart():
                 self._part = event
                 if not event.is_root:
-                    self._begin(event.content_id)
+                    self._begin(event.content_id, event.size)
                 elif event.content_type is not None:
                     self.charset = media_type(event.content_type).charset
             case mime.PartData(data):
@@ -178,7 +180,7 @@ class Incoming:
                 case inline.Kept(data):
                     self._keep(data)
                 case inline.DocumentStart(content_id):
-                    self._begin(content_id)
+                    self._begin(content_id, None)
                 case inline.DocumentData(data):
                     self._content(data)
                 case inline.DocumentEnd():
@@ -189,11 +191,13 @@ class Incoming:
             raise SoapFault("Sender", f"the envelope is above {self._limits.envelope} bytes")
         self._envelope += data
 
-    def _begin(self, content_id: str | None) -> None:
+    def _begin(self, content_id: str | None, size: int | None) -> None:
         self._count, self._size = self._count + 1, 0
         if self._count > self._documents:
             raise SoapFault("Sender", f"more than the {self._documents} documents asked for")
-        self._sink.begin(content_id)
+        if size is not None and size > self._limits.document:
+            raise SoapFault("Sender", f"one document above {self._limits.document} bytes")
+        self._sink.begin(content_id, size)
 
     def _content(self, data: bytes) -> None:
         self._size += len(data)

@@ -34,10 +34,14 @@ _BROKEN = (OSError, SoapFault, requests.RequestException, urllib3.exceptions.HTT
 
 @dataclass(slots=True, eq=False)
 class _Document:
-    """What has come of one and was not read. early: where its first octets lie on disk"""
+    """What has come of one and was not read.
+
+    early: where its first octets lie on disk; promised: octets it says it has
+    """
 
     early: tuple[int, int] = (0, 0)  # start and size
     waiting: deque[bytes] = field(default_factory=deque)
+    promised: int | None = None
     is_named: bool = True
     has_begun: bool = False
     is_whole: bool = False
@@ -54,12 +58,12 @@ class Arrived:
         self._current = _Document()
         self._waiting: list[_Document] = []  # with octets in memory, in the order they came
 
-    def begin(self, content_id: str | None, /) -> None:
+    def begin(self, content_id: str | None, size: int | None, /) -> None:
         nameless = _Document(is_named=False)
         document = nameless if content_id is None else self.document(content_id)
         # nobody can name one without Content-ID (RET-064), or a second one with the same
         self._current = nameless if document.has_begun else document
-        self._current.has_begun = True
+        self._current.has_begun, self._current.promised = True, size
         self._waiting.append(self._current)
 
     def document(self, content_id: str) -> _Document:
@@ -200,7 +204,7 @@ class Relay:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One document. size: octets; None as long as it is not there as a whole"""
+    """One document. size: octets; None while it is not there as a whole and has not told"""
 
     relay: Relay
     document: _Document
@@ -209,7 +213,7 @@ class Part:
     def size(self) -> int | None:
         document = self.document
         if not document.is_whole:
-            return None
+            return None if self.relay.is_over else document.promised
         return document.early[1] + sum(map(len, document.waiting))
 
     def open(self) -> "Part":

@@ -55,6 +55,7 @@ class PartStart:
     content_id: without angle brackets, percent-decoded once; None when absent
     content_type: header value as sent; None when absent
     transfer_encoding: lower case; the PartData that follow are decoded from it already
+    size: octets of the content, where parts are read by length and this one says it
     """
 
     index: int
@@ -63,6 +64,7 @@ class PartStart:
     content_id: str | None
     content_type: str | None
     transfer_encoding: str
+    size: int | None = None
 
     def header(self, name: str) -> str | None:
         """The first header of this name (any case), None when absent."""
@@ -265,19 +267,22 @@ class Scanner:
         is_root = self._parts == 0 if self._start is None else cid == self._start
         encoding = first.get("content-transfer-encoding", "7bit").lower()
         self._decoder = self._decoder_for(encoding)
-        if self._by_length and self._decoder is None:
-            self._tell(*(value for name, value in headers if name == "content-length"))
-        part = PartStart(self._parts, is_root, headers, cid, first.get("content-type"), encoding)
+        size = self._told(headers)
+        self._sure, self._is_told = size or 0, size is not None
+        kind = first.get("content-type")
+        part = PartStart(self._parts, is_root, headers, cid, kind, encoding, size)
         if is_root:
             self._root_seen = True
             self._check_root(part)
         self._parts += 1
         return part
 
-    def _tell(self, *lengths: str) -> None:
-        """What counts is one number; anything else says nothing."""
-        if len(lengths) == 1 and _LENGTH.fullmatch(lengths[0]):
-            self._sure, self._is_told = int(lengths[0]), True
+    def _told(self, headers: tuple[tuple[str, str], ...]) -> int | None:
+        """The length of a part; what is not one number says nothing."""
+        if not self._by_length or self._decoder is not None:
+            return None
+        lengths = [value for name, value in headers if name == "content-length"]
+        return int(lengths[0]) if len(lengths) == 1 and _LENGTH.fullmatch(lengths[0]) else None
 
     def _decoder_for(self, encoding: str) -> Base64Decoder | None:
         if encoding in _PASSED_ON:
