@@ -646,6 +646,24 @@ def test_the_password_comes_from_a_file_of_the_owner_alone(
     assert "two" not in repr(one.url)
 
 
+@pytest.mark.proves("SEC-T-045")
+def test_a_postgresql_without_a_free_connection_is_busy(
+    postgresql_server: PostgreSQL, postgresql: str, engines: Callable[..., Engine]
+) -> None:
+    role = "crowded"
+    postgresql_server.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 1")
+    address = postgresql.replace("postgres@", f"{role}@")
+    one = engines(address)
+    try:
+        with one.connect():
+            units = Units(engines(address), lambda connection, now: connection, FAULTS)
+            with pytest.raises(XDSRegistryBusy, match="no connection or no answer"):
+                units.rows(text("SELECT 1"))
+    finally:
+        one.dispose()
+        postgresql_server.execute(f"DROP ROLE {role}")
+
+
 @pytest.mark.proves("SEC-T-017")
 def test_a_lost_server_is_an_error_within_five_seconds_and_comes_back_by_itself(
     make: Made, own_postgresql: PostgreSQL

@@ -48,7 +48,11 @@ class Faults:
             return None
         kind, problem, rule = {
             Verdict.AGAIN: (self.busy, "too many changes of the same data at once", "REG-134"),
-            Verdict.BUSY: (self.busy, f"no answer within {seconds:g} s", "SEC-T-045"),
+            Verdict.BUSY: (
+                self.busy,
+                f"no connection or no answer within {seconds:g} s",
+                "SEC-T-045",
+            ),
             Verdict.FULL: (self.full, "no space or memory left", "SEC-T-016"),
             Verdict.LOST: (self.lost, "cannot be reached", "SEC-T-017"),
         }[found]
@@ -116,9 +120,13 @@ def verdict(error: BaseException) -> Verdict | None:
         return _SQLITE.get(code) or _SQLITE.get(code & 0xFF)
     state = getattr(cause, "sqlstate", None)
     if state is None:
-        # psycopg has no SQLSTATE when no server answered
-        return Verdict.LOST if type(cause).__name__ in _SILENT else None
+        # psycopg has no SQLSTATE when no connection came to stand, whatever the server said
+        if type(cause).__name__ not in _SILENT:
+            return None
+        return Verdict.BUSY if any(each in str(cause) for each in _CROWDED) else Verdict.LOST
     return _POSTGRESQL.get(state) or _POSTGRESQL.get(state[:2])
 
 
+# of SQLSTATE 53300, in a server that speaks English
+_CROWDED = ("too many clients", "too many connections", "connection slots are reserved")
 _SILENT = frozenset({"OperationalError", "ConnectionTimeout", "InterfaceError"})
