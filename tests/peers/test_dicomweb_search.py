@@ -1,7 +1,9 @@
 """An archive elsewhere: what it says it holds, and whether it lets us in."""
 
 import json
+import time
 from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,14 @@ from tests.peers.pacs import (
     request,
     uid,
 )
-from tests.peers.stub import Line, Stub, http
+from tests.peers.stub import Line, Received, Stub, http
 from xdsi.actors.imaging import rad69
 from xdsi.actors.imaging.source import Source
 from xdsi.peers import dicomweb
 from xdsi.peers.dicomweb import DicomWebArchive
 from xdsi.peers.session import open_session
 from xdsi.peers.web import Login, Web
-from xdsi.plug import ArchiveError, Call
+from xdsi.plug import ArchiveBusy, ArchiveError, Call
 
 FILES = {number: dicom(number) for number in range(1, 9)}
 
@@ -60,6 +62,34 @@ def test_an_archive_may_tell_a_few_at_a_time() -> None:
     with Pacs(FILES, pages=3) as there, archive(there) as ours:
         assert numbers(ours.instances(STUDY, SERIES, None, call())) == [*FILES]
         assert numbers(ours.instances(STUDY, None, {uid(2), uid(8)}, call())) == [2, 8]
+
+
+def test_those_who_want_one_series_at_once_are_told_of_it_once() -> None:
+    """As several requests of one consumer do; a search may take an archive seconds."""
+
+    def slowly(request: Received) -> bytes:
+        time.sleep(0.3)
+        return http(rows, JSON)
+
+    with Pacs(FILES) as there, archive(there) as ours, ThreadPoolExecutor(4) as pool:
+        rows = json.dumps([there._row(n, every=False) for n in FILES]).encode()
+        there.search = slowly
+        parts = ({uid(n) for n in list(FILES)[at::4]} for at in range(4))
+        asked = [pool.submit(ours.instances, STUDY, SERIES, part, call()) for part in parts]
+        assert sorted(n for each in asked for n in numbers(each.result())) == [*FILES]
+        assert len([path for path in there.paths if "?" in path]) == 1
+        assert len(ours._series.turns) == 0
+
+
+def test_who_has_no_time_left_does_not_wait_for_others() -> None:
+    with Pacs(FILES) as there, archive(there) as ours:
+        wanted = {uid(n) for n in FILES}
+        with (
+            ours._series.turn(STUDY, SERIES, call()),
+            pytest.raises(ArchiveBusy, match="others ask it for the same series"),
+        ):
+            ours.instances(STUDY, SERIES, wanted, Call.internal(0.1))
+        assert numbers(ours.instances(STUDY, SERIES, wanted, call())) == [*FILES]
 
 
 def test_an_archive_that_always_tells_the_same_comes_to_an_end() -> None:

@@ -9,12 +9,12 @@ Source: DICOM PS3.18 8.3.4, 10.4, 10.6; IMG-118, IMG-119, IMG-161, IMG-175, SEC-
 
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from math import inf
-from threading import Lock
+from threading import TIMEOUT_MAX, Lock
 from time import monotonic
 from typing import BinaryIO, Literal
 from weakref import WeakValueDictionary
@@ -75,13 +75,24 @@ class DicomWebArchive:
             wanted = frozenset(filter(is_uid, wanted))
         if not is_uid(study) or not is_uid(series or study) or wanted == frozenset():
             return ()
-        told = self._series.of(study, series, wanted)
-        if told is None:
-            told = qido.held(self._web, study, series, wanted, call)
-            if series is not None and (wanted is None or len(wanted) > 1):
-                self._series.note(study, series, told)
+        told = self._series.of(study, series, wanted) or self._asked_for(
+            study, series, wanted, call
+        )
         held = [each for each in told if wanted is None or each.sop_instance_uid in wanted]
         return tuple(self._with_syntax(held, call))
+
+    def _asked_for(
+        self, study: str, series: str | None, wanted: Collection[str] | None, call: Call
+    ) -> tuple[HeldInstance, ...]:
+        """What it tells; of a whole series that is kept for a while."""
+        if series is None or (wanted is not None and len(wanted) == 1):
+            return qido.held(self._web, study, series, wanted, call)
+        with self._series.turn(study, series, call) if wanted is not None else nullcontext():
+            told = self._series.of(study, series, wanted)  # another may just have asked
+            if told is None:
+                told = qido.held(self._web, study, series, wanted, call)
+                self._series.note(study, series, told)
+        return told
 
     def whole(self, study: str, series: str | None, call: Call, /) -> Whole | None:
         """See `Archive`; whatever is wrong is told better by asking for them singly."""
@@ -218,6 +229,13 @@ def _group(instance: HeldInstance) -> tuple[str, str]:
     return instance.series_instance_uid, instance.sop_class_uid
 
 
+class _Turn:
+    """A lock that is gone when nobody has it."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+
+
 @dataclass(frozen=True, slots=True)
 class _Listings:
     """What was told of a series a moment ago: large ones are asked for in several requests."""
@@ -226,6 +244,24 @@ class _Listings:
         default_factory=dict
     )
     guard: Lock = field(default_factory=Lock)
+    turns: WeakValueDictionary[tuple[str, str], "_Turn"] = field(
+        default_factory=WeakValueDictionary
+    )
+
+    @contextmanager
+    def turn(self, study: str, series: str, call: Call) -> Iterator[None]:
+        """Those who want the same series at once ask one after the other, so that one is enough.
+
+        Raises ArchiveBusy when the call's time is over before.
+        """
+        with self.guard:
+            turn = self.turns.setdefault((study, series), _Turn())
+        if not turn.lock.acquire(timeout=min(call.remaining, TIMEOUT_MAX)):
+            raise ArchiveBusy("others ask it for the same series")
+        try:
+            yield
+        finally:
+            turn.lock.release()
 
     def of(
         self, study: str, series: str | None, wanted: Collection[str] | None
