@@ -20,7 +20,7 @@ from xdsi.peers.web import Web
 from xdsi.plug import ArchiveError
 from xdsi.standard import dicom
 from xdsi.standard import namespaces as ns
-from xdsi.wire import dicomfile, media, mime
+from xdsi.wire import dicomfile, dicomparts, media, mime
 from xdsi.wire.dicomfile import Shape
 
 
@@ -46,6 +46,17 @@ def path_of(study: str, series: str | None) -> str:
 def series_path(held: HeldInstance) -> str:
     """Where the series of an instance is, below the base of the service."""
     return path_of(held.study_instance_uid, held.series_instance_uid)
+
+
+# how the elements that name an instance begin in most files
+_MARKS = tuple(
+    dicomparts.head(tag, b"UI", 0)[:6]
+    for tag in (
+        dicom.TRANSFER_SYNTAX_UID,
+        dicom.MEDIA_STORAGE_SOP_INSTANCE_UID,
+        dicom.SOP_INSTANCE_UID,
+    )
+)
 
 
 class Named(NamedTuple):
@@ -167,6 +178,26 @@ class Coming:
 
 
 def _named(head: bytes) -> Named:
+    return _quickly(head) or _read(head)
+
+
+def _quickly(head: bytes) -> Named | None:
+    """Of a file as nearly all are: little endian with value representations, and of one mind."""
+    syntax, stored, uid = (_value(head, mark) for mark in _MARKS)
+    is_plain = dicomfile.is_part10(head) and uid == stored and is_uid(uid) and is_uid(syntax)
+    return Named(uid, syntax, head) if is_plain else None
+
+
+def _value(head: bytes, mark: bytes) -> str:
+    """Of the first element that begins so."""
+    if (at := head.find(mark)) < 0:
+        return ""
+    start = at + len(mark) + 2
+    size = int.from_bytes(head[start - 2 : start], "little")
+    return head[start : start + size].rstrip(b"\0").decode("latin-1")
+
+
+def _read(head: bytes) -> Named:
     limits = dicomfile.Limits()
     try:
         file = dicomfile.read(head, _NAMES, what="what it sends", limits=limits)
