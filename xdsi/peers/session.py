@@ -121,23 +121,30 @@ class _Patient(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._wait()
-        self._sock.settimeout(self._patience.seconds())
-        count: int | None = self._raw.readinto(buffer)
+        """What is there is taken at once: to ask first costs as much as to take it.
+
+        Each way into the system lets go of the interpreter, which others then take.
+        """
+        until = monotonic() + self._patience.seconds()
+        if self._sock.gettimeout() != 0:
+            self._sock.settimeout(0)
+        while (count := self._taken(buffer)) is None:
+            self._wait(until)
         self._patience.moved(count)
         return count
 
-    def _wait(self) -> None:
-        """Until something is there, looking up now and then whether anybody still waits for it.
+    def _taken(self, buffer: Any) -> int | None:
+        """None when nothing is there yet."""
+        try:
+            return self._raw.readinto(buffer)
+        except ssl.SSLWantReadError:
+            return None
 
-        Not by the socket's own time-out: after one of these it cannot be read any more.
-        """
-        is_there = getattr(self._sock, "pending", int)()  # what TLS has decrypted already
-        until = monotonic() + self._patience.seconds()
-        while not is_there:
-            if (left := until - monotonic()) <= 0:
-                raise TimeoutError("timed out")
-            is_there = self._poll.poll(min(left, self._patience.seconds(), LOOK_UP) * 1000)
+    def _wait(self, until: float) -> None:
+        """For more, looking up now and then whether anybody still waits for it."""
+        if (left := until - monotonic()) <= 0:
+            raise TimeoutError("timed out")
+        self._poll.poll(min(left, self._patience.seconds(), LOOK_UP) * 1000)
 
     def close(self) -> None:
         self._raw.close()
