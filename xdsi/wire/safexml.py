@@ -11,6 +11,7 @@ SEC-T-070 to SEC-T-076.
 import codecs
 import re
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from xml.parsers import expat
@@ -193,10 +194,20 @@ def _deeper_than(depth: int) -> etree.XPath:
     return etree.XPath(f"boolean({'/*' * (depth + 1)})")
 
 
-@lru_cache(maxsize=8)
-def _suspicion(fewest: int) -> re.Pattern[bytes]:
-    # A tag with n attributes or declarations has at least 5 n bytes: ` a=""`.
-    return re.compile(rb"<(?:[!?]|[^<]{%d,})" % max(1, 5 * (fewest + 1)))
+def _long_runs(body: bytes, least: int) -> Iterator[tuple[int, int]]:
+    """Start and end of each `<` with at least so many bytes behind it and no other `<`.
+
+    All others are stepped over by leaps to the last `<` that is near enough.
+    """
+    at = body.find(b"<")
+    while at >= 0:
+        near = body.rfind(b"<", at + 1, at + least + 1)
+        if near < 0:
+            near = body.find(b"<", at + 1)
+            end = len(body) if near < 0 else near
+            if end - at > least:
+                yield at, end
+        at = near
 
 
 def _needs_walk(body: bytes, limits: XmlLimits) -> bool:
@@ -209,17 +220,16 @@ def _needs_walk(body: bytes, limits: XmlLimits) -> bool:
         if tags > 2 * limits.elements:
             raise above("elements", limits.elements)
         must_walk = tags > limits.elements
+    # one byte is looked for faster than two
+    must_walk = must_walk or any(mark in body and b"<" + mark in body for mark in (b"!", b"?"))
     fewest = min(limits.attributes, limits.namespaces)
-    for run in _suspicion(min(fewest, limits.text // 5)).finditer(body):
-        size = run.end() - run.start()
+    # a tag with n attributes or declarations has at least 5 n bytes: ` a=""`
+    least = max(1, 5 * (min(fewest, limits.text // 5) + 1))
+    for start, end in _long_runs(body, least):
+        size = end - start
         if size > limits.token + limits.text:
             raise above("bytes in one tag and the text behind it", limits.token + limits.text)
-        must_walk = (
-            must_walk
-            or size == 2
-            or size > limits.text
-            or body.count(b"=", run.start(), run.end()) > fewest
-        )
+        must_walk = must_walk or size > limits.text or body.count(b"=", start, end) > fewest
     return must_walk
 
 
