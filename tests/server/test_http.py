@@ -1,11 +1,14 @@
 """HTTP below SOAP: methods, paths, headers, framing."""
 
-from contextlib import suppress
+import socket
+from contextlib import closing, suppress
 
 import pytest
 
 from tests.server import dialect
 from tests.server.dialect import request
+from xdsi.config import Address
+from xdsi.server.listen import _listen
 
 QUERY = dialect.query_message()
 GOOD = request("/registry", QUERY)
@@ -364,3 +367,14 @@ def test_refused_request_does_not_end_the_connection_when_its_body_was_read(node
         for _ in range(2):
             connection.send(request("/registry", b"<broken"))
             assert connection.receive().status == 400
+
+
+def test_connections_wait_for_no_acknowledgement() -> None:
+    """Else the end of an answer on a kept connection may wait 40 ms for the client's system."""
+    with closing(_listen(Address("127.0.0.1", 0), "server.")) as listener:
+        listener.setblocking(True)
+        with (
+            socket.create_connection(listener.getsockname(), 10),
+            closing(listener.accept()[0]) as ours,
+        ):
+            assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

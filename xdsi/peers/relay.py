@@ -25,7 +25,7 @@ from xdsi.peers.incoming import Incoming
 from xdsi.peers.scratch import NoRoom, Room, Scratch
 from xdsi.peers.session import Patience
 
-_CHUNK = 256 * 1024  # octets taken off the line at once, at least: else as many as are wanted
+_CHUNK = 512 * 1024  # octets taken off the line at once (bench: gateway-large)
 _READS = 16  # so often at most behind the last document
 
 
@@ -145,11 +145,11 @@ class Relay:
         self._unread += 1
         return Part(self, self._arrived.document(content_id))
 
-    def _more(self, wanted: _Document | None, octets: int = _CHUNK) -> None:
+    def _more(self, wanted: _Document | None) -> None:
         self._arrived.put_aside(wanted)
         self._patience.rested(monotonic() - self._stopped)
         try:
-            chunk: bytes = self._response.raw.read1(octets, decode_content=False)
+            chunk: bytes = self._response.raw.read1(_CHUNK, decode_content=False)
             if chunk:
                 self._incoming.feed(chunk)
             else:
@@ -165,7 +165,7 @@ class Relay:
                 while not document.early[1] and not document.waiting and not document.is_whole:
                     if self.is_over:
                         raise OSError(self.failure or "the answer ended before it")
-                    self._more(document, max(n, _CHUNK))
+                    self._more(document)
             except _BROKEN as error:
                 self._end()
                 raise OSError(f"the answer broke off: {_why(error)}") from error
