@@ -128,6 +128,12 @@ def test_a_study_is_fetched_over_wado_rs(
         assert held(into) == study.instances
     assert len(real_node.requests("RAD-107")) == before + 8
 
+    place["retrieve_url"] = "http://127.0.0.1:9/dicom-web"  # nobody is there
+    write_manifest(make_manifest(study.files.iterdir(), **place), manifest)
+    said = fetch("--into", tmp_path / "none", "--retrieve-urls")
+    assert said.code == 1 and "no whole answer from the source" in said.out
+    assert "is not known" not in said.err
+
 
 @pytest.mark.proves("UC-107", "UC-153", "IMG-093")
 def test_what_the_source_lacks_is_named_and_the_rest_comes(

@@ -235,7 +235,9 @@ def _tell_unknown(
     """Sources that nobody knows an address of."""
     silent = {each.wanted.source: each.wanted for each in results if isinstance(each, Missing)}
     for source in sorted(silent.keys() - known):
-        url = "" if args.retrieve_urls else silent[source].retrieve_url
+        url = silent[source].retrieve_url
+        if url and args.retrieve_urls:
+            continue  # it was asked there
         also = f", or --retrieve-urls to go to {shown(url)}" if url else ""
         screen.warn(
             f"where source {source} answers is not known: "

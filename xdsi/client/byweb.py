@@ -46,13 +46,14 @@ def is_worth_all(wanted: Sequence[Wanted]) -> bool:
     return len(wanted) >= _WORTH and len(wanted) * 4 >= wanted[0].in_series * 3
 
 
-@dataclass(frozen=True, slots=True)
 class WebSource:
-    """base: of the service; syntaxes: transfer syntaxes that may come, as RAD-69 names them"""
+    """base: of the service, see `base_of`; syntaxes: transfer syntaxes that may come"""
 
-    base: str
-    session: requests.Session
-    syntaxes: Collection[str] = dicom.SYNTAXES_IN_USE
+    def __init__(self, base: str, session: requests.Session, syntaxes: Collection[str]) -> None:
+        # the disk is the bound of a document
+        self._web = Web(base, session, limits=Limits(document=sys.maxsize))
+        is_any = set(syntaxes) >= set(dicom.SYNTAXES_IN_USE)
+        self._accepted = ACCEPT if is_any else ", ".join(map(accept, syntaxes))
 
     def fetch(
         self, wanted: Sequence[Wanted], landing: Landing, call: Call
@@ -92,14 +93,7 @@ class WebSource:
             _land(parts, landing)
 
     def _parts(self, path: str, call: Call, most: int) -> Parts:
-        is_any = set(self.syntaxes) >= set(dicom.SYNTAXES_IN_USE)
-        accepted = ACCEPT if is_any else ", ".join(map(accept, self.syntaxes))
-        limits = Limits(document=sys.maxsize)  # the disk is the bound
-        try:
-            web = Web(self.base, self.session, limits=limits)
-        except ValueError as error:
-            raise ArchiveError(str(error)) from None
-        return Parts(web, path, web.streaming(call), most, accepted)
+        return Parts(self._web, path, self._web.streaming(call), most, self._accepted)
 
 
 def _land(parts: Parts, landing: Landing) -> None:
