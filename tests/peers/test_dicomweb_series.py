@@ -27,11 +27,9 @@ from tests.peers.stub import Line, http
 from xdsi.actors.imaging import rad69
 from xdsi.actors.imaging.source import Source
 from xdsi.model.messages import RetrieveAnswer
-from xdsi.peers.delivery import AHEAD
 from xdsi.peers.dicomweb import DicomWebArchive
 
 FILES = {n: dicom(n) for n in range(1, 21)}
-SINGLE = [*range(1, AHEAD + 1)]  # asked for while the answer is planned
 
 Series = Callable[[Line, list[bytes]], None]
 
@@ -66,8 +64,7 @@ def test_a_whole_series_comes_in_one_answer_of_any_order(series: Series) -> None
     with Pacs(FILES, series=series) as there, archive(there) as ours:
         assert sent(asked(ours, *FILES)) == [*FILES.values()]
         assert there.whole_series == 1
-        # those whose errors can be told, and those whose transfer syntax was looked at
-        assert {*there.wanted} == {*SINGLE, 20}
+        assert there.wanted == [1, 20]  # whose transfer syntax was looked at
 
 
 def test_what_comes_too_early_and_has_no_room_is_asked_for_singly() -> None:
@@ -82,7 +79,7 @@ def test_what_comes_too_early_and_has_no_room_is_asked_for_singly() -> None:
 def test_nothing_stays_on_disk() -> None:
     with Pacs(FILES, series=ORDERS["backwards"]) as there, archive(there) as ours:
         answer = asked(ours, *FILES)
-        for each in answer.documents[: AHEAD + 1]:
+        for each in answer.documents[:5]:
             everything(each.content)
         assert ours._room.taken > 0
         del answer, each
@@ -132,6 +129,27 @@ def test_what_the_answer_lacks_is_asked_for_singly(series: Series) -> None:
     with Pacs(FILES, series=series) as there, archive(there) as ours:
         assert sent(asked(ours, *FILES)) == [*FILES.values()]
         assert there.whole_series == 1
+
+
+@pytest.mark.proves("IMG-118", "IMG-119")
+def test_an_archive_that_gives_nothing_is_told_for_each_instance() -> None:
+    with Pacs(FILES, series=all_of) as there, archive(there) as ours:
+        assert not asked(ours, *FILES).errors
+        there.series = lambda line, _: pacs.status(500)(line, b"")
+        there.faults.update(dict.fromkeys(FILES, pacs.status(503)))
+        answer = asked(ours, *FILES)
+        assert [each.location for each in answer.errors] == [*map(uid, FILES)]
+        assert not answer.documents
+        assert there.wanted == [1, 20, 1, 2, 3, 4]  # the others were not bothered with
+
+
+def test_where_one_of_the_first_comes_the_others_may() -> None:
+    with Pacs(FILES, series=lambda line, _: pacs.status(500)(line, b"")) as there:
+        there.faults.update(dict.fromkeys((2, 3, 4), pacs.status(404)))
+        with archive(there) as ours:
+            answer = asked(ours, *FILES)
+            assert [each.location for each in answer.errors] == [*map(uid, (2, 3, 4))]
+            assert sent(answer) == [FILES[n] for n in FILES if n not in (2, 3, 4)]
 
 
 def stops_at(line: Line, contents: list[bytes], number: int) -> None:
@@ -192,7 +210,7 @@ def test_several_read_at_once_get_their_own() -> None:
     with Pacs(FILES, series=all_of) as there, archive(there) as ours:
         documents = asked(ours, *FILES).documents
         readers = [each.content.open() for each in documents[4:8]]
-        first = [reader.read(1_000) for reader in readers]
+        first = [bytes(reader.read(1_000)) for reader in readers]
         rest = [b"".join(iter(partial(reader.read, 9_999), b"")) for reader in readers]
         for reader in readers:
             reader.close()

@@ -90,6 +90,14 @@ def test_who_names_a_transfer_syntax_is_told_before_what_can_be_sent() -> None:
         assert there.paths[0].startswith(f"/studies/{STUDY}/series/{SERIES}/instances?")
 
 
+@pytest.mark.proves("IMG-161")
+def test_each_series_of_a_study_comes_in_one_answer() -> None:
+    wanted = AS_STORED.replace("*", EXPLICIT)
+    with Pacs(FILES, series=all_of) as there, archive(there) as ours:
+        assert files(asked(web(ours), "", wanted)) == [*FILES.values()]
+        assert (there.whole_series, there.wanted) == (1, [1, 20])
+
+
 def test_an_archive_may_have_said_that_something_is_left_out() -> None:
     def partly(line: Line, contents: list[bytes]) -> None:
         body = b"".join(map(pacs.part, contents[:3])) + pacs.END

@@ -48,7 +48,9 @@ class RunningNode:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log_file.read_text().splitlines()]
+        """The whole lines: the last may be half written."""
+        *whole, _ = self.log_file.read_text().split("\n")
+        return [json.loads(line) for line in whole]
 
     def line(self, ticket: str | None, event: str = "request") -> dict[str, Any]:
         """The log line of a ticket; waits for it."""

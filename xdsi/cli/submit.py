@@ -11,7 +11,7 @@ from xdsi.client import DocumentSource, compose
 from xdsi.config import ConfigurationError
 from xdsi.model.errors import XDSError, leaves
 from xdsi.model.manifest import IssuedId
-from xdsi.model.messages import Content, ProvideRequest, Reader
+from xdsi.model.messages import Content, Octets, ProvideRequest, Reader
 from xdsi.model.objects import Code
 from xdsi.model.values import OID, is_oid
 from xdsi.standard import anatomy
@@ -158,7 +158,7 @@ class _Watched:
     def __init__(self, reader: Reader, moved: Callable[[int], None]) -> None:
         self._reader, self._moved = reader, moved
 
-    def read(self, n: int, /) -> bytes:
+    def read(self, n: int, /) -> Octets:
         data = self._reader.read(n)
         self._moved(len(data))
         return data

@@ -16,7 +16,7 @@ import requests
 from xdsi.client.landing import Landing
 from xdsi.client.wanted import Wanted
 from xdsi.config import Limits
-from xdsi.model.messages import Content
+from xdsi.model.messages import Content, Octets
 from xdsi.peers.wado import ACCEPT, Parts, accept, path_of
 from xdsi.peers.web import Web
 from xdsi.plug import ArchiveError, Call
@@ -106,7 +106,7 @@ class _Part:
 
     parts: Parts
 
-    def read(self, n: int, /) -> bytes:
+    def read(self, n: int, /) -> Octets:
         return self.parts.read(n)
 
     def close(self) -> None:

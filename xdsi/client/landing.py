@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from xdsi.model.errors import InvalidDocumentContent
-from xdsi.model.messages import Content, Reader, Staged
+from xdsi.model.messages import Content, Reader, Staged, as_bytes
 from xdsi.peers.spool import Spool, SpooledDocument, SpoolFile
 from xdsi.standard import dicom
 from xdsi.wire import instances
@@ -54,7 +54,7 @@ class Landing:
         file, reader = self.create(), content.open()
         try:
             while chunk := reader.read(_CHUNK):
-                file.write(chunk)
+                file.write(as_bytes(chunk))
         finally:
             reader.close()
         return file.finish()

@@ -21,7 +21,7 @@ from xdsi.files.disk import Disk, FileReader
 from xdsi.files.seals import hash_for
 from xdsi.files.staging import StagedDocument
 from xdsi.model.errors import XDSRepositoryOutOfResources
-from xdsi.model.messages import Reader
+from xdsi.model.messages import Octets, Reader
 
 _NAME = re.compile(r"[0-9a-f]{34}")
 # names in every store are hex digits, evenly spread
@@ -250,7 +250,7 @@ class VerifyingReader:
         self._is_good = False
         self._failed: OSError | None = None
 
-    def read(self, n: int, /) -> bytes:
+    def read(self, n: int, /) -> Octets:
         """Raises OSError (Mismatch when the bytes are wrong) and from then on at every call."""
         if self._failed is not None:
             raise self._failed

@@ -12,7 +12,7 @@ from threading import Lock
 from time import monotonic
 
 from xdsi.model.errors import shown
-from xdsi.model.messages import Content, Reader
+from xdsi.model.messages import Content, Octets, Reader
 from xdsi.plug import ArchiveError
 
 _log = logging.getLogger("xdsi.files")
@@ -75,7 +75,7 @@ class _Watched:
     left: int | None
     report: Callable[[Exception], None]
 
-    def read(self, n: int, /) -> bytes:
+    def read(self, n: int, /) -> Octets:
         try:
             block = self.source.read(n)
             if self.left is not None:

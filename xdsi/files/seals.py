@@ -12,6 +12,8 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from xdsi.model.messages import Octets
+
 _KEY = 16  # octets
 _MARK = "gmac:"  # before key and tag in hex; a SHA-256 has no colon
 _NONCE = bytes(12)  # no key is used twice
@@ -20,7 +22,7 @@ _NONCE = bytes(12)  # no key is used twice
 class Hash(Protocol):
     """What `hashlib` has too."""
 
-    def update(self, data: bytes, /) -> None: ...
+    def update(self, data: Octets, /) -> None: ...
     def hexdigest(self) -> str: ...
 
 
@@ -31,7 +33,7 @@ class Seal:
         self._key = token_bytes(_KEY) if key is None else key
         self._mac = Cipher(algorithms.AES(self._key), modes.GCM(_NONCE)).encryptor()
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: Octets, /) -> None:
         self._mac.authenticate_additional_data(data)
 
     def hexdigest(self) -> str:

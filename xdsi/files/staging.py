@@ -24,7 +24,7 @@ from xdsi.files.disk import Disk, FileReader
 from xdsi.files.hashing import Digests
 from xdsi.files.seals import Seal
 from xdsi.model.errors import XDSRepositoryError
-from xdsi.model.messages import Reader, Staged
+from xdsi.model.messages import Reader, Staged, as_bytes
 
 _log = logging.getLogger("xdsi.files")
 
@@ -212,7 +212,7 @@ class StagingArea:
             source = opened()
             try:
                 while data := source.read(_CHUNK):
-                    incoming.write(data)
+                    incoming.write(as_bytes(data))
             finally:
                 source.close()
             return incoming.finish()

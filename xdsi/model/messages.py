@@ -22,12 +22,23 @@ from xdsi.model.objects import (
 )
 from xdsi.standard import urns
 
+# of a document: what is cut out of a larger piece need not be copied
+Octets = bytes | memoryview
+
 
 class Reader(Protocol):
-    """An open document. `read` gives at most n octets, b"" at the end; may raise OSError."""
+    """An open document. `read` gives at most n octets, none at the end; may raise OSError."""
 
-    def read(self, n: int, /) -> bytes: ...
+    def read(self, n: int, /) -> Octets: ...
     def close(self) -> None: ...
+
+
+def as_bytes(octets: Octets) -> bytes:
+    """The same, without a copy where a view shows all there is, as it mostly does."""
+    if isinstance(octets, memoryview):
+        whole = octets.obj
+        return whole if isinstance(whole, bytes) and len(whole) == octets.nbytes else bytes(octets)
+    return octets
 
 
 @dataclass(frozen=True, slots=True)

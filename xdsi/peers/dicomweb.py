@@ -7,6 +7,7 @@ from then on known better.
 Source: DICOM PS3.18 8.3.4, 10.4, 10.6; IMG-118, IMG-119, IMG-161, IMG-175, SEC-T-127, SEC-T-167.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
@@ -27,9 +28,8 @@ from xdsi.model.messages import Content
 from xdsi.model.study import StudyHeader, StudyState
 from xdsi.model.values import is_uid
 from xdsi.peers import qido
-from xdsi.peers.delivery import AHEAD, Delivery, copied
+from xdsi.peers.delivery import Delivery, copied
 from xdsi.peers.scratch import NoRoom, Room, Scratch, readable
-from xdsi.peers.series import SeriesAnswer
 from xdsi.peers.session import Tls, open_session
 from xdsi.peers.wado import Coming, Parts, path_of, series_path
 from xdsi.peers.web import Login, Web
@@ -40,6 +40,7 @@ _FRESH = 60.0  # seconds a listing of a series counts
 _LISTED = 100_000  # instances in all listings
 _WORTH = 8  # instances; fewer are asked for one by one
 _THREADS = 32  # asking ahead, for all answers of this process
+_REQUESTS = 1_000  # series of requests that are planned at a moment
 _REMEMBERED = 50_000  # transfer syntaxes
 _MIXED = ""  # stands for the transfer syntax of a group that has several
 _TRIES = 3  # rounds of looking, until an instance tells the transfer syntax of its group
@@ -63,7 +64,7 @@ class DicomWebArchive:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="archive")
         self._deliveries: WeakValueDictionary[str, Delivery] = WeakValueDictionary()
         self._guard = Lock()
-        self._syntaxes, self._series = _Syntaxes(), _Listings()
+        self._syntaxes, self._series, self._wanted = _Syntaxes(), _Listings(), _Wanted()
         self._asked = -_READY_KEPT
         self._problems: tuple[str, ...] = ()
 
@@ -79,19 +80,21 @@ class DicomWebArchive:
             study, series, wanted, call
         )
         held = [each for each in told if wanted is None or each.sop_instance_uid in wanted]
+        self._wanted.note(call.ticket, held)
         return tuple(self._with_syntax(held, call))
 
     def _asked_for(
         self, study: str, series: str | None, wanted: Collection[str] | None, call: Call
     ) -> tuple[HeldInstance, ...]:
         """What it tells; of a whole series that is kept for a while."""
-        if series is None or (wanted is not None and len(wanted) == 1):
+        if wanted is not None and len(wanted) == 1:
             return qido.held(self._web, study, series, wanted, call)
-        with self._series.turn(study, series, call) if wanted is not None else nullcontext():
+        is_often_asked = series is not None and wanted is not None
+        with self._series.turn(study, series, call) if is_often_asked else nullcontext():
             told = self._series.of(study, series, wanted)  # another may just have asked
             if told is None:
                 told = qido.held(self._web, study, series, wanted, call)
-                self._series.note(study, series, told)
+                self._series.note(told)
         return told
 
     def whole(self, study: str, series: str | None, call: Call, /) -> Whole | None:
@@ -118,7 +121,8 @@ class DicomWebArchive:
         with self._guard:
             delivery = self._deliveries.get(call.ticket)
             if delivery is None:
-                delivery = Delivery(self._coming, self._all_of, self._threads, self._room)
+                wanted = partial(self._wanted.of, call.ticket)
+                delivery = Delivery(self._coming, self._all_of, wanted, self._threads, self._room)
                 self._deliveries[call.ticket] = delivery
         give = delivery.spool if self._relay == "spool" else delivery.stream
         return give(instance, call)
@@ -174,15 +178,12 @@ class DicomWebArchive:
             f"not in {instance.transfer_syntax_uid} as was expected"
         )
 
-    def _all_of(self, wanted: Sequence[HeldInstance], call: Call) -> SeriesAnswer | None:
-        """One answer with these of a series; None if most of it would be for nothing."""
-        first = wanted[0]
+    def _all_of(self, first: HeldInstance, wanted: int, call: Call) -> Parts | None:
+        """One answer with the whole series; None if most of it would be for nothing."""
         total = self._series.total(first.study_instance_uid, first.series_instance_uid)
-        if len(wanted) < _WORTH or (len(wanted) + AHEAD) * 4 < total * 3:
+        if wanted < _WORTH or wanted * 4 < total * 3:
             return None
-        parts = Parts(self._web, series_path(first), self._web.streaming(call), 2 * total)
-        syntaxes = {each.sop_instance_uid: each.transfer_syntax_uid for each in wanted}
-        return SeriesAnswer(parts, syntaxes, self._room)
+        return Parts(self._web, series_path(first), self._web.streaming(call), 2 * total)
 
     def _with_syntax(self, held: Sequence[HeldInstance], call: Call) -> Iterator[HeldInstance]:
         """The same, each with the transfer syntax it is told or believed to be stored in.
@@ -249,13 +250,13 @@ class _Listings:
     )
 
     @contextmanager
-    def turn(self, study: str, series: str, call: Call) -> Iterator[None]:
+    def turn(self, study: str, series: str | None, call: Call) -> Iterator[None]:
         """Those who want the same series at once ask one after the other, so that one is enough.
 
         Raises ArchiveBusy when the call's time is over before.
         """
         with self.guard:
-            turn = self.turns.setdefault((study, series), _Turn())
+            turn = self.turns.setdefault((study, series or ""), _Turn())
         if not turn.lock.acquire(timeout=min(call.remaining, TIMEOUT_MAX)):
             raise ArchiveBusy("others ask it for the same series")
         try:
@@ -275,12 +276,36 @@ class _Listings:
     def total(self, study: str, series: str) -> int:
         return len(self.told.get((study, series), (0.0, ()))[1])
 
-    def note(self, study: str, series: str, held: tuple[HeldInstance, ...]) -> None:
+    def note(self, held: Sequence[HeldInstance]) -> None:
+        """held: whole series"""
+        series: dict[tuple[str, str], list[HeldInstance]] = {}
+        for each in held:
+            key = (each.study_instance_uid, each.series_instance_uid)
+            series.setdefault(key, []).append(each)
         with self.guard:
-            self.told.pop((study, series), None)
-            self.told[study, series] = monotonic(), held
+            for key, members in series.items():
+                self.told.pop(key, None)
+                self.told[key] = monotonic(), tuple(members)
             while len(self.told) > 1 and sum(len(one) for _, one in self.told.values()) > _LISTED:
                 del self.told[next(iter(self.told))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """How many instances of a series a request wants, by its ticket; of the newest requests."""
+
+    numbers: dict[tuple[str, str], int] = field(default_factory=dict)
+    guard: Lock = field(default_factory=Lock)
+
+    def note(self, ticket: str, held: Sequence[HeldInstance]) -> None:
+        with self.guard:
+            for series, number in Counter(each.series_instance_uid for each in held).items():
+                self.numbers[ticket, series] = number
+            while len(self.numbers) > _REQUESTS:
+                del self.numbers[next(iter(self.numbers))]
+
+    def of(self, ticket: str, instance: HeldInstance) -> int:
+        return self.numbers.get((ticket, instance.series_instance_uid), 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from xdsi.config import Limits
 from xdsi.model.errors import SoapFault
-from xdsi.model.messages import Staged
+from xdsi.model.messages import Staged, as_bytes
 from xdsi.plug import Staging, StagingFile
 from xdsi.wire import inline, mime
 from xdsi.wire.media import MediaType, Packaging, media_type, packaging
@@ -158,9 +158,9 @@ class Incoming:
                     self.charset = media_type(event.content_type).charset
             case mime.PartData(data):
                 if self._part is not None and self._part.is_root:
-                    self._root(mime.octets(data))
+                    self._root(as_bytes(data))
                 else:
-                    self._content(mime.octets(data))
+                    self._content(as_bytes(data))
             case mime.PartEnd():
                 if self._part is not None and not self._part.is_root:
                     self._sink.end()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from xdsi.model.messages import Content
+from xdsi.model.messages import Content, as_bytes
 from xdsi.peers.session import Patience
 from xdsi.standard import namespaces as ns
 from xdsi.wire import soap, xop
@@ -92,7 +92,7 @@ def _read(content: Content, patience: Patience) -> Iterator[bytes]:
                 if content.size is not None and sent > content.size:
                     raise OSError(f"longer than the {content.size} bytes promised")
                 patience.moved(len(chunk))
-                yield chunk
+                yield as_bytes(chunk)
         finally:
             reader.close()
         if content.size is not None and sent < content.size:

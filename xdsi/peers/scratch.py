@@ -7,6 +7,8 @@ from tempfile import mkstemp
 from threading import RLock
 from typing import BinaryIO
 
+from xdsi.model.messages import Octets
+
 
 class NoRoom(OSError):
     """All the space there may be is taken, or the disk is full."""
@@ -52,7 +54,7 @@ class Scratch(io.FileIO):
         os.unlink(name)
         super().__init__(handle, "r+")
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: Octets) -> None:
         """Write all of it behind what is there."""
         self._room.take(len(data))
         self._size += len(data)

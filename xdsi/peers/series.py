@@ -13,7 +13,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from xdsi.model.messages import Reader
+from xdsi.model.messages import Octets, Reader
 from xdsi.peers.scratch import NoRoom, Region, Room, Scratch
 from xdsi.peers.wado import Parts
 from xdsi.plug import ArchiveError
@@ -80,7 +80,7 @@ class SeriesAnswer:
         self._is_over = True
         self._parts.close()
 
-    def read(self, n: int, /) -> bytes:
+    def read(self, n: int, /) -> Octets:
         """Of the instance that is passed on. Raises ArchiveError."""
         try:
             return self._parts.read(n)
@@ -108,7 +108,7 @@ class _Trail:
     def __init__(self) -> None:
         self._mark, self._sizes = bytes(16), array("Q")
 
-    def note(self, block: bytes) -> None:
+    def note(self, block: Octets) -> None:
         self._mark = _OWN.encrypt(self._mark[:12], b"", block)
         self._sizes.append(len(block))
 
@@ -126,7 +126,7 @@ class _Trail:
 class Answer(Protocol):
     """Instances that come one after the other; `read` raises ArchiveError."""
 
-    def read(self, n: int, /) -> bytes: ...
+    def read(self, n: int, /) -> Octets: ...
     def passed(self) -> None: ...
 
 
@@ -142,7 +142,7 @@ class Passing:
         self._is_closed = False
         self._trail = _Trail()
 
-    def read(self, n: int, /) -> bytes:
+    def read(self, n: int, /) -> Octets:
         if self._is_closed:
             raise OSError("read after it was closed")
         if self._rest is None:

@@ -6,6 +6,7 @@ Source: DICOM PS3.18 10.4.1.1.1, 8.6.1; RFC 2387; IMG-161, IMG-175, SEC-T-029, S
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from http import HTTPStatus
 from time import monotonic
 from typing import NamedTuple
@@ -14,6 +15,7 @@ import requests
 
 from xdsi.model.errors import InvalidDocumentContent, SoapFault, shown
 from xdsi.model.imaging import HeldInstance
+from xdsi.model.messages import Octets
 from xdsi.model.values import is_uid
 from xdsi.peers.session import Patience
 from xdsi.peers.web import Web
@@ -81,13 +83,14 @@ class Parts:
         self._web, self._wanted, self._is_brisk = web, _BLOCK, False
         self._answer = web.get(path, accepted, patience)
         patience.moving()
+        self._stopped = monotonic()
         try:
             self._events = _events(iter(self._block, b""), self._answer, most)
         except BaseException:
             self._answer.close()
             raise
-        self._rest, self._size, self._is_within = b"", 0, False
-        self._stopped = monotonic()
+        self._rest: Octets = b""
+        self._size, self._is_within = 0, False
 
     @property
     def is_all(self) -> bool:
@@ -98,17 +101,16 @@ class Parts:
         """Go on to the next file; None when there is none, and the answer has come to its end."""
         while self.read(_BLOCK):
             pass
-        block = self._event(b"")
+        block = next(self._events, b"")
         if block == b"":
             return None
         self._size, self._is_within = 0, block is not None
-        head = block or b""
-        while len(head) < _HEAD and self._is_within:
-            head += self._more()
-        self._rest = head
-        return _named(head[:_HEAD])
+        self._rest = block or b""
+        while len(self._rest) < _HEAD and self._is_within:
+            self._rest = b"".join((self._rest, self._more()))
+        return _named(bytes(self._rest[:_HEAD]))
 
-    def read(self, n: int, /) -> bytes:
+    def read(self, n: int, /) -> Octets:
         """Of the file that `next` went on to; b"" when it has come to its end."""
         self._wanted = n
         block = self._rest or (self._more() if self._is_within else b"")
@@ -121,12 +123,15 @@ class Parts:
 
     def _block(self) -> bytes:
         started = monotonic()
-        block = self._web.block(self._answer, self._wanted if self._is_brisk else _BLOCK)
-        self._is_brisk = monotonic() - started < _BRISK
-        return block
+        self._patience.rested(started - self._stopped)
+        try:
+            return self._web.block(self._answer, self._wanted if self._is_brisk else _BLOCK)
+        finally:
+            self._stopped = monotonic()
+            self._is_brisk = self._stopped - started < _BRISK
 
-    def _more(self) -> bytes:
-        block = self._event(None)
+    def _more(self) -> Octets:
+        block = next(self._events, None)
         if block is None:
             self._is_within = False
             return b""
@@ -134,13 +139,6 @@ class Parts:
         if self._size > self._limit:
             raise ArchiveError(f"what it sends is above {self._limit} bytes")
         return block
-
-    def _event(self, default: bytes | None) -> bytes | None:
-        self._patience.rested(monotonic() - self._stopped)
-        try:
-            return next(self._events, default)
-        finally:
-            self._stopped = monotonic()
 
 
 class Coming:
@@ -164,7 +162,7 @@ class Coming:
             raise
         self.syntax = found.syntax
 
-    def read(self, n: int, /) -> bytes:
+    def read(self, n: int, /) -> Octets:
         try:
             block = self._parts.read(n)
             if not block:
@@ -210,7 +208,7 @@ def _read(head: bytes) -> Named:
 
 def _events(
     blocks: Iterator[bytes], answer: requests.Response, most: int
-) -> Iterator[bytes | None]:
+) -> Iterator[Octets | None]:
     """The octets of the files in pieces, None behind each. blocks: of the answer"""
     given = answer.headers.get("Content-Type", "")
     try:
@@ -234,12 +232,12 @@ def _check_end(answer: requests.Response) -> None:
         raise ArchiveError("its answer does not say how long it is")
 
 
-def _bare(blocks: Iterator[bytes]) -> Iterator[bytes | None]:
+def _bare(blocks: Iterator[bytes]) -> Iterator[Octets | None]:
     yield from blocks
     yield None
 
 
-def _multipart(blocks: Iterator[bytes], scanner: mime.Scanner) -> Iterator[bytes | None]:
+def _multipart(blocks: Iterator[bytes], scanner: mime.Scanner) -> Iterator[Octets | None]:
     idle = 0  # octets since the last that were any part's
     try:
         for block in blocks:
@@ -250,7 +248,7 @@ def _multipart(blocks: Iterator[bytes], scanner: mime.Scanner) -> Iterator[bytes
                     case mime.PartStart():
                         _check_type(event.content_type)
                     case mime.PartData(data):
-                        yield mime.octets(data)
+                        yield data
                     case mime.PartEnd():
                         yield None
             if idle > _AROUND:
@@ -261,6 +259,7 @@ def _multipart(blocks: Iterator[bytes], scanner: mime.Scanner) -> Iterator[bytes
         raise ArchiveError(error.reason) from error
 
 
+@lru_cache(16)  # the files of a series have the same
 def _check_type(given: str | None) -> None:
     if given is None or media.media_type(given).type != dicom.MEDIA_TYPE:
         raise ArchiveError(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 
 from xdsi.model.imaging import HeldInstance
-from xdsi.model.messages import Content, Reader
+from xdsi.model.messages import Content, Octets, Reader
 from xdsi.peers.series import Passing
 from xdsi.peers.wado import Named, Parts
 from xdsi.plug import ArchiveError
@@ -76,7 +76,7 @@ class Whole:
                 self._is_broken = True
         return None
 
-    def read(self, n: int, /) -> bytes:
+    def read(self, n: int, /) -> Octets:
         """Of the instance that comes at the moment. Raises ArchiveError."""
         try:
             return self._parts.read(n)

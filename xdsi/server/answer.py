@@ -14,7 +14,7 @@ from time import monotonic
 from uuid import uuid4
 
 from xdsi.model.errors import SoapFault
-from xdsi.model.messages import Content
+from xdsi.model.messages import Content, Octets, as_bytes
 from xdsi.server.exchange import Exchange, Header, Reply
 from xdsi.standard import namespaces as ns
 from xdsi.wire import mtom, soap, xop
@@ -121,20 +121,20 @@ _streams = _Streams()
 
 def _blocks(pieces: Iterable[Piece], is_base64: bool) -> Iterator[bytes]:
     """The body in blocks from LEAST on. Raises OSError when a document fails."""
-    waiting: list[bytes] = []
+    waiting: list[Octets] = []
     size, enough = 0, LEAST
     with _streams.one():
         since = monotonic()
         for piece in pieces:
             if isinstance(piece, bytes):
-                parts: Iterator[bytes] = iter((piece,))
+                parts: Iterator[Octets] = iter((piece,))
             else:
                 parts = _base64(piece) if is_base64 else _content(piece)
             for part in parts:
                 waiting.append(part)
                 size += len(part)
                 if size >= enough or (size >= LEAST and monotonic() - since > _SLOWLY):
-                    yield b"".join(waiting) if len(waiting) > 1 else part
+                    yield b"".join(waiting) if len(waiting) > 1 else as_bytes(part)
                     waiting, size = [], 0
                     enough, since = max(LEAST, _streams.share // 2), monotonic()
         if waiting:
@@ -156,7 +156,7 @@ def batch(blocks: Iterator[bytes]) -> list[bytes]:
     return taken
 
 
-def _content(content: Content, most: int = MOST) -> Generator[bytes, None, None]:
+def _content(content: Content, most: int = MOST) -> Generator[Octets, None, None]:
     """What a document holds; exactly the promised number of octets, or OSError."""
     total = 0
     with closing(content.open()) as reader:
@@ -173,7 +173,7 @@ def _base64(content: Content) -> Iterator[bytes]:
     rest = b""
     with closing(_content(content, LEAST // 4 * 3)) as blocks:
         for block in blocks:
-            data = rest + block if rest else block
+            data = rest + block if rest else as_bytes(block)
             whole = len(data) // 3 * 3
             rest = data[whole:]
             text = binascii.b2a_base64(data[:whole], newline=False)

@@ -5,9 +5,8 @@ Source: SEC-T-018, SEC-T-040.
 
 from xdsi.config import Limits
 from xdsi.model.errors import SoapFault, XDSError, XDSRepositoryError
-from xdsi.model.messages import Staged
+from xdsi.model.messages import Octets, Staged, as_bytes
 from xdsi.plug import Actor, StagingFile
-from xdsi.wire import mime
 
 
 class Documents:
@@ -41,7 +40,7 @@ class Documents:
         except XDSError as error:
             self.refusal = error.with_traceback(None)
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: Octets) -> None:
         """The next octets of it.
 
         Raises SoapFault when too much comes that nobody wants.
@@ -60,7 +59,7 @@ class Documents:
             self._refuse(_too_large("submission", limits.submission, self._cid))
         else:
             try:
-                self._file.write(mime.octets(data))
+                self._file.write(as_bytes(data))
             except XDSError as error:
                 self._file, self.refusal = None, error
 

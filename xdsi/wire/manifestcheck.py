@@ -12,7 +12,7 @@ from pathlib import Path
 from xdsi.model.errors import InvalidDocumentContent
 from xdsi.model.manifestchecks import CurrentManifest, findings, says_manifest
 from xdsi.model.manifestobject import Finding, Level
-from xdsi.model.messages import Reader
+from xdsi.model.messages import Reader, as_bytes
 from xdsi.model.objects import DocumentEntry
 from xdsi.standard import dicom
 from xdsi.wire import kosreader
@@ -65,7 +65,7 @@ def check(
     try:
         with closing(opened()) as reader:
             # an image may be of any size: its first bytes tell that it is none of ours
-            header = read(reader.read(_HEAD), _SOP_CLASS, limits=limits)
+            header = read(as_bytes(reader.read(_HEAD)), _SOP_CLASS, limits=limits)
         sop_class = header.data.uid(dicom.SOP_CLASS_UID)
         if sop_class != dicom.KEY_OBJECT_SELECTION:
             if is_manifest:

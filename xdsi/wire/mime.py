@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from xdsi.model.errors import SoapFault, shown
+from xdsi.model.messages import Octets
 from xdsi.standard import namespaces as ns
 from xdsi.wire import media
 from xdsi.wire.media import MediaType, UnsupportedMediaType, media_type
@@ -76,7 +78,7 @@ class PartStart:
 class PartData:
     """Decoded content of the current part; never empty."""
 
-    data: bytes | memoryview
+    data: Octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Base64Decoder:
     def __init__(self, what: str) -> None:
         self._what, self._rest, self._ended = what, b"", False
 
-    def feed(self, data: bytes | memoryview) -> bytes:
+    def feed(self, data: Octets) -> bytes:
         """The bytes that are complete by now."""
         text = self._rest + data if self._rest else bytes(data)
         if b"\n" in text or b" " in text or b"\r" in text or b"\t" in text:
@@ -255,34 +257,22 @@ class Scanner:
     def _part(self, block: bytes) -> PartStart:
         if self._parts >= self._limits.parts:
             raise SoapFault("Sender", f"more than {self._limits.parts} parts in the body")
-        headers = _headers(block, self._limits.headers)
-        first = dict(reversed(headers))
-        for name in _ONCE:
-            if sum(key == name for key, _ in headers) > 1:
-                raise SoapFault("Sender", f"part {self._parts + 1} has {name} twice")
-        cid = _content_id(first["content-id"]) if "content-id" in first else None
-        if cid is not None and cid in self._ids:
-            raise SoapFault("Sender", f"two parts have the Content-ID {shown(cid)}")
-        self._ids.update({cid} if cid else ())
-        is_root = self._parts == 0 if self._start is None else cid == self._start
-        encoding = first.get("content-transfer-encoding", "7bit").lower()
-        self._decoder = self._decoder_for(encoding)
-        size = self._told(headers)
+        head = _head(block, self._limits.headers)
+        if head.content_id is not None and head.content_id in self._ids:
+            raise SoapFault("Sender", f"two parts have the Content-ID {shown(head.content_id)}")
+        self._ids.update({head.content_id} if head.content_id else ())
+        is_root = self._parts == 0 if self._start is None else head.content_id == self._start
+        self._decoder = self._decoder_for(head.encoding)
+        size = head.length if self._by_length and self._decoder is None else None
         self._sure, self._is_told = size or 0, size is not None
-        kind = first.get("content-type")
-        part = PartStart(self._parts, is_root, headers, cid, kind, encoding, size)
+        part = PartStart(
+            self._parts, is_root, head.headers, head.content_id, head.kind, head.encoding, size
+        )
         if is_root:
             self._root_seen = True
             self._check_root(part)
         self._parts += 1
         return part
-
-    def _told(self, headers: tuple[tuple[str, str], ...]) -> int | None:
-        """The length of a part; what is not one number says nothing."""
-        if not self._by_length or self._decoder is not None:
-            return None
-        lengths = [value for name, value in headers if name == "content-length"]
-        return int(lengths[0]) if len(lengths) == 1 and _LENGTH.fullmatch(lengths[0]) else None
 
     def _decoder_for(self, encoding: str) -> Base64Decoder | None:
         if encoding in _PASSED_ON:
@@ -351,33 +341,52 @@ def mtom_scanner(
     )
 
 
-def octets(data: bytes | memoryview) -> bytes:
-    """The bytes of a view, without a copy where it shows all of them, as it mostly does."""
-    if isinstance(data, memoryview):
-        whole = data.obj
-        return whole if isinstance(whole, bytes) and len(whole) == data.nbytes else bytes(data)
-    return data
+class _Head(NamedTuple):
+    """What the headers of a part say. length: octets; what is not one number says nothing"""
+
+    headers: tuple[tuple[str, str], ...]
+    content_id: str | None
+    kind: str | None
+    encoding: str
+    length: int | None
 
 
 @lru_cache(16)  # the parts of a series mostly have the same
-def _headers(block: bytes, limit: int) -> tuple[tuple[str, str], ...]:
-    """Names in lower case and values of a header block without its last line end."""
+def _head(block: bytes, limit: int) -> _Head:
+    """Of a header block without its last line end."""
+    headers = tuple(_headers(block, limit))
+    names = [name for name, _ in headers]
+    for name in _ONCE:
+        if names.count(name) > 1:
+            raise SoapFault("Sender", f"a part has {name} twice")
+    first = dict(reversed(headers))
+    length = first.get("content-length", "")
+    is_length = names.count("content-length") == 1 and _LENGTH.fullmatch(length)
+    return _Head(
+        headers,
+        _content_id(first["content-id"]) if "content-id" in first else None,
+        first.get("content-type"),
+        first.get("content-transfer-encoding", "7bit").lower(),
+        int(length) if is_length else None,
+    )
+
+
+def _headers(block: bytes, limit: int) -> Iterator[tuple[str, str]]:
+    """Names in lower case and values."""
     text = block.decode("latin-1")
     if not text:
-        return ()
+        return
     unfolded = re.sub(r"\r\n(?=[ \t])", "", text)
     if re.search(r"[\r\n\0]", unfolded.replace("\r\n", "")):
         raise SoapFault("Sender", "a part header holds a lone CR or LF, or NUL")
     lines = unfolded.split("\r\n")
     if len(lines) > limit:
         raise SoapFault("Sender", f"a part has {len(lines)} headers, above {limit}")
-    found = []
     for line in lines:
         header = _HEADER.fullmatch(line)
         if header is None:
             raise SoapFault("Sender", f"{shown(line, 80)} is no part header (Name: value)")
-        found.append((header[1].lower(), header[2].strip(" \t")))
-    return tuple(found)
+        yield header[1].lower(), header[2].strip(" \t")
 
 
 def _content_id(value: str) -> str | None:

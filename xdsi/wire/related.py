@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from xdsi.model.messages import Content, Reader
+from xdsi.model.messages import Content, Octets, Reader
 from xdsi.standard import namespaces as ns
 
 Piece = bytes | Content
@@ -60,7 +60,7 @@ class _Coming:
         self._part: Reader | None = None
         self._is_over = False
 
-    def read(self, n: int, /) -> bytes:
+    def read(self, n: int, /) -> Octets:
         if self._part is not None:
             if block := self._part.read(n):
                 return block

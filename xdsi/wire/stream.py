@@ -2,7 +2,7 @@
 
 import errno
 
-from xdsi.model.messages import Reader
+from xdsi.model.messages import Reader, as_bytes
 
 _CHUNK = 256 << 10  # bytes read at a time
 _BEHIND = 64  # bytes kept for a second look
@@ -34,7 +34,7 @@ class Stream:
         pieces = [self._window[keep - self._at :]]
         at = self._end
         while at < end:
-            piece = self._reader.read(_CHUNK)
+            piece = as_bytes(self._reader.read(_CHUNK))
             if not piece:
                 raise OSError(errno.EIO, "shorter than announced")
             if at + len(piece) > keep:

@@ -37,7 +37,9 @@ class Node:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(each) for each in self.log_file.read_text().splitlines()]
+        """The whole ones: the last may be half written."""
+        *whole, _ = self.log_file.read_text().split("\n")
+        return [json.loads(each) for each in whole]
 
     @property
     def peak(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from xdsi.model.community import Partner
 from xdsi.model.errors import XDSError, XDSUnavailableCommunity
-from xdsi.model.messages import Content, Reader, RetrieveAnswer
+from xdsi.model.messages import Content, Octets, Reader, RetrieveAnswer
 from xdsi.plug import Call, Handler, Measure
 
 
@@ -181,7 +181,7 @@ class _Counted:
     health: Health
     octets: int = 0
 
-    def read(self, n: int, /) -> bytes:
+    def read(self, n: int, /) -> Octets:
         block = self.source.read(n)
         self.octets += len(block)
         return block
