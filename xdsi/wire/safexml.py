@@ -13,7 +13,6 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from xml.parsers import expat
 
 from lxml import etree
@@ -59,10 +58,15 @@ _ERRORS = {
 }
 
 
-class _Parsers(threading.local):
-    """A parser for each thread: making one takes as long as parsing a small envelope."""
+class _Own(threading.local):
+    """What each thread has for itself.
+
+    To make a parser takes as long as to parse a small envelope. An expression lets one thread
+    after the other use it, each of which then waits for the interpreter as well.
+    """
 
     def __init__(self) -> None:
+        self._deeper: dict[int, etree.XPath] = {}
         self.strict = etree.XMLParser(
             encoding="utf-8",
             resolve_entities=False,
@@ -76,8 +80,14 @@ class _Parsers(threading.local):
             remove_pis=True,
         )
 
+    def deeper_than(self, depth: int) -> etree.XPath:
+        """Tells whether more elements are inside each other."""
+        if depth not in self._deeper:
+            self._deeper[depth] = etree.XPath(f"boolean({'/*' * (depth + 1)})")
+        return self._deeper[depth]
 
-_parsers = _Parsers()
+
+_own = _Own()
 
 
 def parse(
@@ -98,14 +108,14 @@ def parse(
     if is_walked := _needs_walk(body, limits):
         _walk(body, limits)
     try:
-        root = etree.fromstring(body, _parsers.strict)
+        root = etree.fromstring(body, _own.strict)
     except etree.XMLSyntaxError as error:
         raise not_well_formed(
             _ERRORS.get(getattr(error, "code", None) or 0, ""), error.lineno
         ) from None
     if root.getroottree().docinfo.internalDTD is not None:
         raise doctype_refused()
-    if not is_walked and _deeper_than(limits.depth)(root):
+    if not is_walked and _own.deeper_than(limits.depth)(root):
         raise above("elements inside each other", limits.depth)
     return root
 
@@ -187,11 +197,6 @@ def not_well_formed(what: str, line: int | None) -> SoapFault:
     """The fault for broken XML; `what` comes from the parser, never from the message."""
     place = f" in line {line}" if line else ""
     return SoapFault("Sender", f"the envelope is not well-formed XML{place}: {what or 'broken'}")
-
-
-@lru_cache(maxsize=8)
-def _deeper_than(depth: int) -> etree.XPath:
-    return etree.XPath(f"boolean({'/*' * (depth + 1)})")
 
 
 def _long_runs(body: bytes, least: int) -> Iterator[tuple[int, int]]:
