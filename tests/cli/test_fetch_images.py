@@ -135,6 +135,25 @@ def test_a_study_is_fetched_over_wado_rs(
     assert "is not known" not in said.err
 
 
+@pytest.mark.proves("UC-105", "IMG-150", "IMG-153")
+def test_a_study_is_fetched_over_wado_uri(
+    call: Run, study: Study, real_node: Node, tmp_path: Path
+) -> None:
+    manifest = tmp_path / "manifest.dcm"
+    place = {"retrieve_location_uid": "2.25.7", "retrieve_ae_title": "OLD ARCHIVE"}
+    write_manifest(make_manifest(study.files.iterdir(), **place), manifest)
+    fetch = partial(call, "fetch", "--manifest", manifest, "--config", tmp_path / "none.toml")
+    said = fetch("--into", tmp_path / "into", "--wado-uri", f"OLD ARCHIVE={real_node.base}/wado")
+    assert said.code == 0, said.err
+    assert held(tmp_path) == study.instances
+    nobody = "OLD ARCHIVE=http://127.0.0.1:9/wado"
+    said = fetch("--into", tmp_path / "none", "--wado-uri", nobody)
+    assert said.code == 1 and "no whole answer from the source" in said.out
+    assert "is not known" not in said.err
+    said = fetch("--into", tmp_path / "none", "--wado-uri", nobody.replace("OLD", "OTHER"))
+    assert said.code == 1 and "where source 2.25.7 answers is not known" in said.err
+
+
 @pytest.mark.proves("UC-107", "UC-153", "IMG-093")
 def test_what_the_source_lacks_is_named_and_the_rest_comes(
     fetch: Any, call: Run, study: Study, real_node: Node, tmp_path: Path

@@ -77,8 +77,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def given(args: argparse.Namespace) -> str:
     """The first option of these that chooses among images; "" without one."""
-    options = ("list", "series", "key_images", "syntax", "imaging", "wado", "retrieve_urls")
-    return next((f"--{each.replace('_', '-')}" for each in options if getattr(args, each)), "")
+    choices = ("list", "series", "key_images", "syntax")
+    ways = ("imaging", "wado", "wado_uri", "retrieve_urls")
+    found = (each for each in (*choices, *ways) if getattr(args, each))
+    return next((f"--{each.replace('_', '-')}" for each in found), "")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -98,18 +100,21 @@ def run(args: argparse.Namespace) -> int:
     args.into.mkdir(parents=True, exist_ok=True)
     sources = partners.imaging_sources(args)
     gateway = partners.gateway_address(args)
-    services = partners.web_services(args)
+    services, archives = partners.web_services(args), dict(args.wado_uri)
     with ImagingConsumer(
         sources,
         partners.tls(args),
         gateway=gateway,
         services=services,
+        archives=archives,
         follows=args.retrieve_urls,
     ) as consumer:
         results = list(_fetched(consumer, found, args))
     _tell(results, args)
     if gateway is None:
-        _tell_unknown(results, {*sources, *services, ""}, args)
+        missed = [each for each in results if isinstance(each, Missing)]
+        silent = [each for each in missed if each.wanted.retrieve_ae_title not in archives]
+        _tell_unknown(silent, {*sources, *services, ""}, args)
     return 1 if any(isinstance(each, Missing) for each in results) else 0
 
 
@@ -230,10 +235,10 @@ def _megabytes(octets: int) -> str:
 
 
 def _tell_unknown(
-    results: Sequence[Fetched | Missing], known: Collection[str], args: argparse.Namespace
+    missing: Iterable[Missing], known: Collection[str], args: argparse.Namespace
 ) -> None:
     """Sources that nobody knows an address of."""
-    silent = {each.wanted.source: each.wanted for each in results if isinstance(each, Missing)}
+    silent = {each.wanted.source: each.wanted for each in missing}
     for source in sorted(silent.keys() - known):
         url = silent[source].retrieve_url
         if url and args.retrieve_urls:

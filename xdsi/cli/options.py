@@ -107,6 +107,16 @@ def repository(text: str) -> KnownRepository:
     return KnownRepository(None, address(text))
 
 
+def archive(text: str) -> tuple[str, str]:
+    """For argparse: AE=URL, an AE title and the address of its WADO-URI service."""
+    title, separator, url = text.partition("=")
+    if not separator or not title.strip():
+        raise argparse.ArgumentTypeError(f"expected AE=URL with an AE title, got '{text}'")
+    if urlsplit(address(url)).query:
+        raise argparse.ArgumentTypeError(f"expected an address without parameters, got '{url}'")
+    return title.strip(), url
+
+
 def code(text: str) -> Code:
     """For argparse: CODE^SCHEME^DISPLAY."""
     parts = text.split("^")

@@ -69,6 +69,14 @@ def add_sources(parser: argparse._ActionsContainer) -> None:
         help="base of its DICOMweb service, which is then asked by WADO-RS [RAD-107]",
     )
     parser.add_argument(
+        "--wado-uri",
+        type=options.archive,
+        metavar="AE=URL",
+        action="append",
+        default=[],
+        help="WADO-URI service of a Retrieve AE Title, for sources without --wado [RAD-55]",
+    )
+    parser.add_argument(
         "--retrieve-urls",
         action="store_true",
         help="go by WADO-RS where the Retrieve URLs of the manifest lead",
@@ -175,7 +183,8 @@ def imaging_sources(args: argparse.Namespace) -> dict[str, str]:
     if gateway_address(args) is not None:
         return {}
     known = _named("--imaging", args.imaging)
-    if args.config.exists() or not (known or args.wado or args.retrieve_urls):
+    is_told = known or args.wado or args.wado_uri or args.retrieve_urls
+    if args.config.exists() or not is_told:
         node, served = _base(args)
         if node.imaging is not None:
             known.setdefault(node.imaging.unique_id, served["imaging"])

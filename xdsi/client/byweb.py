@@ -1,14 +1,16 @@
-"""Images by WADO-RS [RAD-107], from sources that have a DICOMweb service.
+"""Images over the web: by WADO-RS [RAD-107], or by WADO-URI [RAD-55] from archives without it.
 
-A series that is wanted as a whole comes in one answer, which may hold more or fewer instances than
-the manifest names; whatever it lacks, and single ones, are asked for by name.
-Source: DICOM PS3.18 10.4; IMG-161, IMG-163, IMG-165; UC-105, UC-107.
+By WADO-RS a series that is wanted as a whole comes in one answer, which may hold more or fewer
+instances than the manifest names; whatever it lacks, and single ones, are asked for by name. By
+WADO-URI all are.
+Source: DICOM PS3.18 9.4, 10.4; IMG-150 to IMG-155, IMG-161, IMG-163, IMG-165; UC-105, UC-107.
 """
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import requests
@@ -16,15 +18,39 @@ import requests
 from xdsi.client.landing import Landing
 from xdsi.client.wanted import Wanted
 from xdsi.config import Limits
+from xdsi.model.errors import shown
 from xdsi.model.messages import Content, Octets
 from xdsi.peers.wado import ACCEPT, Parts, accept, path_of
-from xdsi.peers.web import Web
+from xdsi.peers.web import NotAcceptable, Web
 from xdsi.plug import ArchiveError, Call
 from xdsi.standard import dicom
 
 _WORTH = 8  # instances; fewer are asked for one by one
 _MORE = 2  # times as many as the manifest names may come with a series, and be read past
 _STUDIES = "/studies"
+
+
+class Service(NamedTuple):
+    """Where a source answers. is_uri: by WADO-URI, else by WADO-RS"""
+
+    base: str
+    is_uri: bool = False
+
+    def gives_all(self, wanted: Sequence[Wanted]) -> bool:
+        """Whether these of one series are so much of it that all of it may come."""
+        is_most = len(wanted) >= _WORTH and len(wanted) * 4 >= wanted[0].in_series * 3
+        return is_most and not self.is_uri
+
+    def path_of(self, wanted: Wanted, syntax: str) -> str:
+        """Where an instance is, behind the base. syntax: that may come, "" for any"""
+        study, series = wanted.study_instance_uid, wanted.series_instance_uid
+        uid = wanted.sop_instance_uid
+        if not self.is_uri:
+            return f"{path_of(study, series)}/instances/{uid}"
+        asked = f"studyUID={study}&seriesUID={series}&objectUID={uid}"
+        # a widespread server takes no %2F for the slash (IMG-154)
+        kind = f"contentType={dicom.MEDIA_TYPE}"
+        return f"?requestType=WADO&{asked}&{kind}" + (f"&transferSyntax={syntax}" * bool(syntax))
 
 
 def base_of(url: str) -> str:
@@ -41,19 +67,20 @@ def base_of(url: str) -> str:
     return base if parts.scheme in ("http", "https") and is_plain else ""
 
 
-def is_worth_all(wanted: Sequence[Wanted]) -> bool:
-    """Whether these of one series are so much of it that all of it may come."""
-    return len(wanted) >= _WORTH and len(wanted) * 4 >= wanted[0].in_series * 3
-
-
 class WebSource:
-    """base: of the service, see `base_of`; syntaxes: transfer syntaxes that may come"""
+    """syntaxes: transfer syntaxes that may come; by WADO-URI the first of them is asked for"""
 
-    def __init__(self, base: str, session: requests.Session, syntaxes: Collection[str]) -> None:
+    def __init__(
+        self, service: Service, session: requests.Session, syntaxes: Collection[str]
+    ) -> None:
         # the disk is the bound of a document
-        self._web = Web(base, session, limits=Limits(document=sys.maxsize))
-        is_any = set(syntaxes) >= set(dicom.SYNTAXES_IN_USE)
-        self._accepted = ACCEPT if is_any else ", ".join(map(accept, syntaxes))
+        self._web = Web(service.base, session, limits=Limits(document=sys.maxsize))
+        self._service, self._syntaxes = service, syntaxes
+        self._is_any = set(syntaxes) >= set(dicom.SYNTAXES_IN_USE)
+        if service.is_uri:
+            self._accepted = dicom.MEDIA_TYPE
+        else:
+            self._accepted = ACCEPT if self._is_any else ", ".join(map(accept, syntaxes))
 
     def fetch(
         self, wanted: Sequence[Wanted], landing: Landing, call: Call
@@ -62,7 +89,7 @@ class WebSource:
 
         Raises what landing raises when the folder cannot take them.
         """
-        if is_worth_all(wanted):
+        if self._service.gives_all(wanted):
             with suppress(ArchiveError):
                 self._all(wanted, landing, call)
         failed = {}
@@ -84,12 +111,13 @@ class WebSource:
                     _land(parts, landing)
 
     def _one(self, wanted: Wanted, landing: Landing, call: Call) -> None:
-        uid = wanted.sop_instance_uid
-        path = path_of(wanted.study_instance_uid, wanted.series_instance_uid)
-        with closing(self._parts(f"{path}/instances/{uid}", call, 1)) as parts:
+        path = self._service.path_of(wanted, "" if self._is_any else next(iter(self._syntaxes), ""))
+        with closing(self._parts(path, call, 1)) as parts:
             named = parts.next()
-            if named is None or named.uid != uid:
+            if named is None or named.uid != wanted.sop_instance_uid:
                 raise ArchiveError("it sends another instance")
+            if not self._is_any and named.syntax not in self._syntaxes:
+                raise NotAcceptable(f"it sends transfer syntax {shown(named.syntax, 64)}")
             _land(parts, landing)
 
     def _parts(self, path: str, call: Call, most: int) -> Parts:

@@ -1,4 +1,4 @@
-"""The images that a manifest names: an Imaging Document Consumer [RAD-69, RAD-107].
+"""The images that a manifest names: an Imaging Document Consumer [RAD-69, RAD-107, RAD-55].
 
     wanted = chosen(read_manifest(path), home=None)
     with ImagingConsumer({source_oid: "https://…/imaging"}) as consumer:
@@ -6,8 +6,9 @@
 
 Several requests run at a time, each for some instances of one source, so that what has arrived is
 there whatever becomes of the rest, and the next run asks only for what is missing. A source whose
-DICOMweb service is known is asked by WADO-RS, any other by RAD-69.
-Source: RAD TF-2 4.69, 4.107; IMG-084 to IMG-087, IMG-196, IMG-197; UC-104 to UC-107.
+DICOMweb service is known is asked by WADO-RS, one with a WADO-URI service by that, any other by
+RAD-69.
+Source: RAD TF-2 4.55, 4.69, 4.107; IMG-084 to IMG-087, IMG-196, IMG-197; UC-104 to UC-107.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from threading import Event
 from types import MappingProxyType
 
 from xdsi.client import words
-from xdsi.client.byweb import WebSource, base_of, is_worth_all
+from xdsi.client.byweb import Service, WebSource, base_of
 from xdsi.client.landing import Landing
 from xdsi.client.wanted import Fetched, Missing, Wanted, estimate
 from xdsi.model.errors import XDSError, refuse
@@ -53,6 +54,7 @@ class ImagingConsumer:
     sources: Retrieve Location UID -> address for RAD-69
     gateway: address of an Initiating Imaging Gateway, for other sources of what has a home
     services: Retrieve Location UID -> base of a WADO-RS service, which is asked first
+    archives: Retrieve AE Title -> address of a WADO-URI service, which is asked next
     follows: go where the Retrieve URLs of manifests lead for all others; whoever makes manifests
         then chooses which hosts are contacted
     """
@@ -64,10 +66,12 @@ class ImagingConsumer:
         *,
         gateway: str | None = None,
         services: Mapping[str, str] = MappingProxyType({}),
+        archives: Mapping[str, str] = MappingProxyType({}),
         follows: bool = False,
     ) -> None:
         self._sources, self._gateway = dict(sources), gateway
-        self._services, self._follows = dict(services), follows
+        self._services, self._archives = dict(services), dict(archives)
+        self._follows = follows
         self._session = open_session(tls)
 
     def close(self) -> None:
@@ -114,10 +118,13 @@ class ImagingConsumer:
             is_over.set()
             pool.shutdown(cancel_futures=True)
 
-    def _service(self, wanted: Wanted) -> str:
-        """Base of the WADO-RS service to be asked; "" where there is none."""
+    def _service(self, wanted: Wanted) -> Service | None:
+        """What is asked over the web, if anything is."""
+        if wanted.source not in self._services and wanted.retrieve_ae_title in self._archives:
+            return Service(self._archives[wanted.retrieve_ae_title], is_uri=True)
         told = wanted.retrieve_url if self._follows else ""
-        return base_of(self._services.get(wanted.source, told))
+        base = base_of(self._services.get(wanted.source, told))
+        return Service(base) if base else None
 
     def _address(self, wanted: Wanted) -> str | None:
         return self._sources.get(wanted.source, self._gateway if wanted.home else None)
@@ -201,20 +208,20 @@ def _request(wanted: Wanted) -> InstanceRequest:
 
 
 def _parts(
-    wanted: Sequence[Wanted], streams: int, service: Callable[[Wanted], str]
+    wanted: Sequence[Wanted], streams: int, service_of: Callable[[Wanted], Service | None]
 ) -> Iterator[Sequence[Wanted]]:
     """Requests of one source each, small enough that every stream gets some.
 
-    service: of WADO-RS, where one series comes as a whole if most of it is wanted
+    Over the web also of one series each, which may come as a whole if most of it is wanted.
     """
-    groups: dict[tuple[str, ...], list[Wanted]] = {}
+    groups: dict[tuple[Service | None, str, str], list[Wanted]] = {}
     for each in wanted:
-        base = service(each)
-        key = (base, each.series_instance_uid) if base else ("", each.source, each.home or "")
-        groups.setdefault(key, []).append(each)
+        service = service_of(each)
+        where = (each.series_instance_uid, "") if service else (each.source, each.home or "")
+        groups.setdefault((service, *where), []).append(each)
     size = max(_LEAST, min(_MOST, -(-len(wanted) // (streams * _EACH))))
-    for (base, *_), group in groups.items():
-        if base and is_worth_all(group):
+    for (service, *_), group in groups.items():
+        if service and service.gives_all(group):
             yield group
         else:
             yield from _pieces(group, size)

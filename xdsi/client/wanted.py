@@ -21,6 +21,7 @@ class Wanted:
     source: Retrieve Location UID of its series (IMG-190)
     home: homeCommunityId of the manifest's entry, where that came from another community
     retrieve_url: of its series, as the manifest gives it (IMG-192)
+    retrieve_ae_title: of its series, likewise (IMG-153)
     in_series: how many instances of the series the manifest names
     """
 
@@ -32,6 +33,7 @@ class Wanted:
     home: str | None = None
     retrieve_url: str = ""
     in_series: int = 0
+    retrieve_ae_title: str = ""
 
     def path(self, folder: Path) -> Path:
         """Where it lies once it has come."""
@@ -84,6 +86,7 @@ def chosen(
             home,
             of.retrieve_url,
             len(of.instances),
+            of.retrieve_ae_title,
         )
         for study, of, one in manifest.references()
         if (not series or of.series_instance_uid in series)

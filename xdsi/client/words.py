@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from xdsi.model.errors import XDSError
 from xdsi.peers.errors import PeerError
-from xdsi.peers.web import NotThere
+from xdsi.peers.web import NotAcceptable, NotThere
 from xdsi.plug import ArchiveBusy, ArchiveError
 
 NOTHING_SAID = "the source answered, but neither sent it nor said why"
@@ -37,12 +37,12 @@ def reason(error: XDSError) -> str:
 
 
 def web_reason(error: ArchiveError) -> str:
-    """What a WADO-RS service means."""
+    """What a WADO service means."""
     if isinstance(error, NotThere):
         return _MEANINGS["XDSDocumentUniqueIdError"]
     if isinstance(error, ArchiveBusy):
         return _MEANINGS["XDSRepositoryBusy"]
-    if "HTTP 406" in str(error):
+    if isinstance(error, NotAcceptable):
         return _MEANINGS["urn:dicom:wado:0006"]
     return f"no whole answer from the source: {error}"
 

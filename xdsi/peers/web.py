@@ -31,6 +31,10 @@ class NotThere(ArchiveError):
     """The archive says that it has no such thing."""
 
 
+class NotAcceptable(ArchiveError):
+    """The archive cannot send it in a form that was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """Basic authentication. password_file: read anew for each request, so it can be changed."""
@@ -85,7 +89,8 @@ class Web:
         """The head of a good answer, its body still on the line; the caller closes it.
 
         path: below `base`, with its query, made of safe characters alone
-        Raises NotThere for 404 and 410, ArchiveBusy for 429 and 503, else ArchiveError.
+        Raises NotThere for 404 and 410, NotAcceptable for 406, ArchiveBusy for 429 and 503, else
+        ArchiveError.
         """
         answer = self.ask(path, accept, patience)
         try:
@@ -133,6 +138,8 @@ def _check(answer: requests.Response) -> None:
     status = answer.status_code
     if status in _NOTHING:
         raise NotThere(f"HTTP {status}")
+    if status == HTTPStatus.NOT_ACCEPTABLE:
+        raise NotAcceptable(f"HTTP {status}")
     if status in _BUSY:
         raise ArchiveBusy(f"HTTP {status}")
     if status in _REFUSED:
