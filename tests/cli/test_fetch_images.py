@@ -106,7 +106,7 @@ def test_what_is_there_is_not_asked_for_again(
     assert lost in asked and not set(asked) & (study.instances.keys() - {lost})
 
 
-@pytest.mark.proves("UC-105", "IMG-163", "IMG-192", "IMG-197")
+@pytest.mark.proves("UC-105", "IMG-163", "IMG-192", "IMG-197", "MADO-007")
 def test_a_study_is_fetched_over_wado_rs(
     call: Run, study: Study, real_node: Node, tmp_path: Path
 ) -> None:

@@ -82,7 +82,7 @@ def test_what_came_before_the_connection_broke_is_kept(
     assert list(tmp_path.glob("**/xdsi-spool-*")) == []
 
 
-@pytest.mark.proves("IMG-165")
+@pytest.mark.proves("IMG-165", "MADO-010")
 def test_an_answer_may_hold_more_and_fewer_than_the_manifest(tmp_path: Path) -> None:
     def strange(line: Line, contents: list[bytes]) -> None:
         all_of(line, [dicom(77), *contents[:4], *contents[6:], *contents[6:8]])

@@ -116,7 +116,7 @@ def names(root: etree._Element) -> Names:
     return frozenset(found)
 
 
-@pytest.mark.proves("SQ-011", "WS-070", "WS-072", "XC-002", "XC-003")
+@pytest.mark.proves("SQ-011", "WS-070", "WS-072", "XC-002", "XC-003", "RET-007", "WS-073")
 @pytest.mark.parametrize("name", sorted(wsdl.DOCUMENTS))
 def test_names_actions_and_elements_are_those_published(name: str, shared: Path) -> None:
     ours = etree.fromstring(wsdl.document(name, ADDRESS))

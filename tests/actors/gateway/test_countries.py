@@ -255,7 +255,7 @@ def test_a_report_is_found_and_read_across_the_border(
     assert [str(each.unique_id) for each in answer.objects] == [uid]
 
 
-@pytest.mark.proves("UC-151", "IMG-132", "IMG-138", "XC-115")
+@pytest.mark.proves("UC-151", "IMG-132", "IMG-138", "XC-115", "IMG-005", "IMG-006", "IMG-007")
 def test_a_study_is_fetched_across_the_border(
     north: Node, here: Node, person: Person, tmp_path: Path
 ) -> None:
@@ -279,7 +279,9 @@ def test_a_study_is_fetched_across_the_border(
     assert north.requests("RAD-75") and here.requests("RAD-69")
 
 
-@pytest.mark.proves("XC-055", "XC-056", "XC-059", "XC-060", "SEC-T-167")
+@pytest.mark.proves(
+    "XC-055", "XC-056", "XC-059", "XC-060", "SEC-T-167", "SQ-066", "SQ-067", "REG-175"
+)
 def test_whatever_partners_answer_the_others_come_and_each_is_named(
     north: Node, here: Node, person: Person, tmp_path: Path
 ) -> None:
@@ -388,7 +390,7 @@ def test_a_client_of_the_published_contract_asks(
     assert got.DocumentResponse[0].HomeCommunityId == NORTH
 
 
-@pytest.mark.proves("UC-150")
+@pytest.mark.proves("UC-150", "XC-025")
 def test_the_command_line_asks_all_communities(
     north: Node, here: Node, person: Person, tmp_path: Path
 ) -> None:
@@ -423,7 +425,7 @@ def wado(node: Node, uid: str, source: str, *, home: str = NORTH, more: str = ""
     return requests.get(f"{node.base}/gateway/initiating/wado/{place}", timeout=30)
 
 
-@pytest.mark.proves("IMG-170", "IMG-171", "IMG-172", "IMG-173", "IMG-175")
+@pytest.mark.proves("IMG-170", "IMG-171", "IMG-172", "IMG-173", "IMG-175", "IMG-008")
 def test_images_come_by_plain_http_across_the_border(north: Node, here: Node, images: str) -> None:
     assert north.settings.imaging is not None
     source = north.settings.imaging.unique_id

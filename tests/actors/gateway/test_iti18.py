@@ -173,7 +173,7 @@ def test_where_no_identifier_is_known_nobody_is_asked(patient: str) -> None:
     assert (north.asked, here.asked) == ([], [asked])
 
 
-@pytest.mark.proves("XC-012", "XC-050", "XC-052")
+@pytest.mark.proves("XC-012", "XC-050", "XC-052", "SQ-066", "REG-159", "REG-176")
 @pytest.mark.parametrize("row", BY_ID, ids=[each.name for each in BY_ID])
 def test_a_query_by_id_needs_its_home(row: StoredQuery) -> None:
     north = finding()

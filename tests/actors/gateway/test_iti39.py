@@ -63,7 +63,9 @@ def test_documents_come_with_our_home_and_are_else_as_stored(
     assert [everything(each.content) for each in read] == [b"", b"{\\rtf1 invented"]
 
 
-@pytest.mark.proves("XC-038", "XC-017", "XC-018", "XC-044", "XC-042", "XC-043", "RET-032")
+@pytest.mark.proves(
+    "XC-038", "XC-017", "XC-018", "XC-044", "XC-042", "XC-043", "RET-032", "SEC-T-124"
+)
 @pytest.mark.parametrize(
     ("repository", "home", "code", "rule"),
     [

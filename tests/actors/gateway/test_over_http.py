@@ -216,7 +216,7 @@ def test_what_is_found_is_retrieved(node: Node, near: Node, stored: list[str]) -
     assert tuple(each.request for each in answer.documents) == asked
 
 
-@pytest.mark.proves("IMG-137", "IMG-138", "IMG-133", "XC-113", "XC-115")
+@pytest.mark.proves("IMG-137", "IMG-138", "IMG-133", "XC-113", "XC-115", "IMG-006")
 def test_images_are_retrieved(node: Node, images: dict[InstanceRequest, bytes]) -> None:
     request = ImagingRequest(tuple(images), (EXPLICIT,))
     answer, documents = ask(node, CROSS_GATEWAY_RETRIEVE_IMAGING, request)
@@ -245,7 +245,7 @@ def test_a_source_where_nobody_answers_costs_its_own_documents(
         assert error[0].context.endswith("[XC-070]")
 
 
-@pytest.mark.proves("XC-037", "XC-036", "XC-016", "XC-005")
+@pytest.mark.proves("XC-037", "XC-036", "XC-016", "XC-005", "SEC-T-124")
 @pytest.mark.parametrize(
     ("home", "code"),
     [(None, "XDSMissingHomeCommunityId"), ("urn:oid:1.2.3", "XDSUnknownCommunity")],
