@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +27,7 @@ _ROOT = Path(__file__).parent.parent
 
 
 def row(name: str, sizes: Sizes, folder: Path, report: Report) -> None:
-    """The series of `imaging.archive`, the large instance a quarter as large."""
+    """The series of `imaging.archive`. Orthanc holds a large instance in memory, several times."""
     if not (shutil.which("Orthanc") and Path(PLUGIN).exists() and has_namespaces()):
         report.tell(f"{name} is left out: it takes orthanc-dicomweb and network namespaces")
         return
@@ -45,7 +45,6 @@ def row(name: str, sizes: Sizes, folder: Path, report: Report) -> None:
 
 def _measured(name: str, folder: Path) -> None:
     sizes = Sizes(**json.load(sys.stdin))
-    sizes = replace(sizes, large=sizes.large // 4)  # Orthanc holds it in memory
     report = Report(lambda text: print(text, file=sys.stderr))
     kept = folder / "orthanc"
     kept.mkdir()
