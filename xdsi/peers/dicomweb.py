@@ -80,7 +80,8 @@ class DicomWebArchive:
             study, series, wanted, call
         )
         held = [each for each in told if wanted is None or each.sop_instance_uid in wanted]
-        self._wanted.note(call.ticket, held)
+        if self._relay == "stream":
+            self._wanted.note(call.ticket, held)
         return tuple(self._with_syntax(held, call))
 
     def _asked_for(
@@ -89,8 +90,8 @@ class DicomWebArchive:
         """What it tells; of a whole series that is kept for a while."""
         if wanted is not None and len(wanted) == 1:
             return qido.held(self._web, study, series, wanted, call)
-        is_often_asked = series is not None and wanted is not None
-        with self._series.turn(study, series, call) if is_often_asked else nullcontext():
+        is_often_asked = series and wanted is not None
+        with self._series.turn(study, series or "", call) if is_often_asked else nullcontext():
             told = self._series.of(study, series, wanted)  # another may just have asked
             if told is None:
                 told = qido.held(self._web, study, series, wanted, call)
@@ -250,13 +251,13 @@ class _Listings:
     )
 
     @contextmanager
-    def turn(self, study: str, series: str | None, call: Call) -> Iterator[None]:
+    def turn(self, study: str, series: str, call: Call) -> Iterator[None]:
         """Those who want the same series at once ask one after the other, so that one is enough.
 
         Raises ArchiveBusy when the call's time is over before.
         """
         with self.guard:
-            turn = self.turns.setdefault((study, series or ""), _Turn())
+            turn = self.turns.setdefault((study, series), _Turn())
         if not turn.lock.acquire(timeout=min(call.remaining, TIMEOUT_MAX)):
             raise ArchiveBusy("others ask it for the same series")
         try:
