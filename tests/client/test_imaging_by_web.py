@@ -138,6 +138,19 @@ def test_an_answer_without_end_is_left(tmp_path: Path) -> None:
     assert held(tmp_path) == {uid(n): file for n, file in FILES.items()}
 
 
+@pytest.mark.proves("UC-107")
+def test_what_comes_in_another_transfer_syntax_does_not_land(tmp_path: Path) -> None:
+    files = {**FILES, 5: dicom(5, syntax=pacs.IMPLICIT)}
+    with Pacs(files, series=all_of) as there:
+        results = from_web(of(*files), there.base, tmp_path, (pacs.EXPLICIT,))
+    (missing,) = (each for each in results if isinstance(each, Missing))
+    assert missing.wanted.sop_instance_uid == uid(5)
+    assert missing.reason == "the source cannot send it in a transfer syntax asked for"
+    assert pacs.IMPLICIT in missing.said
+    assert held(tmp_path) == {uid(n): file for n, file in FILES.items() if n != 5}
+    assert there.whole_series == 1 and there.wanted == [5]
+
+
 def test_only_the_transfer_syntaxes_asked_for_are_accepted(tmp_path: Path) -> None:
     with Pacs(FILES) as there:
         from_web(of(1), there.base, tmp_path / "one", (pacs.EXPLICIT, pacs.IMPLICIT))

@@ -107,7 +107,8 @@ class WebSource:
         most = _MORE * max(first.in_series, len(wanted))
         with closing(self._parts(path, call, most)) as parts:
             while (named := parts.next()) is not None:
-                if named.uid in landing.places and named.uid not in landing.sizes:
+                is_missing = named.uid in landing.places and named.uid not in landing.sizes
+                if is_missing and self._may_come(named.syntax):
                     _land(parts, landing)
 
     def _one(self, wanted: Wanted, landing: Landing, call: Call) -> None:
@@ -116,9 +117,12 @@ class WebSource:
             named = parts.next()
             if named is None or named.uid != wanted.sop_instance_uid:
                 raise ArchiveError("it sends another instance")
-            if not self._is_any and named.syntax not in self._syntaxes:
+            if not self._may_come(named.syntax):
                 raise NotAcceptable(f"it sends transfer syntax {shown(named.syntax, 64)}")
             _land(parts, landing)
+
+    def _may_come(self, syntax: str) -> bool:
+        return self._is_any or syntax in self._syntaxes
 
     def _parts(self, path: str, call: Call, most: int) -> Parts:
         return Parts(self._web, path, self._web.streaming(call), most, self._accepted)
