@@ -317,6 +317,12 @@ def test_broken_headers_are_refused(headers: list[bytes]) -> None:
     assert fault.value.code == "Sender"
 
 
+def test_what_is_there_twice_is_named_with_its_part() -> None:
+    body = b"--b\r\n\r\none\r\n--b\r\nContent-ID: <a>\r\nContent-ID: <b>\r\n\r\ntwo\r\n--b--"
+    with pytest.raises(SoapFault, match="part 2 has content-id twice"):
+        list(Scanner(b"b").feed(body))
+
+
 @pytest.mark.proves("SEC-T-039", "SEC-T-097")
 @pytest.mark.parametrize(("count", "is_good"), [(32, True), (33, False), (2000, False)])
 def test_number_of_headers_is_limited(count: int, is_good: bool) -> None:

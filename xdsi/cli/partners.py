@@ -51,31 +51,20 @@ def add_gateway(parser: argparse._ActionsContainer) -> None:
     )
 
 
+# where images are: option, how it is read, what it looks like, what it says
+_SOURCES = (
+    ("--imaging", options.repository, "OID=URL",
+     "address of an imaging source, with the Retrieve Location UID of its manifests"),
+    ("--wado", options.repository, "OID=URL",
+     "base of its DICOMweb service, which is then asked by WADO-RS [RAD-107]"),
+    ("--wado-uri", options.archive, "AE=URL",
+     "WADO-URI service of a Retrieve AE Title, for sources without --wado [RAD-55]"),
+)  # fmt: skip
+
+
 def add_sources(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument(
-        "--imaging",
-        type=options.repository,
-        metavar="OID=URL",
-        action="append",
-        default=[],
-        help="address of an imaging source, with the Retrieve Location UID of its manifests",
-    )
-    parser.add_argument(
-        "--wado",
-        type=options.repository,
-        metavar="OID=URL",
-        action="append",
-        default=[],
-        help="base of its DICOMweb service, which is then asked by WADO-RS [RAD-107]",
-    )
-    parser.add_argument(
-        "--wado-uri",
-        type=options.archive,
-        metavar="AE=URL",
-        action="append",
-        default=[],
-        help="WADO-URI service of a Retrieve AE Title, for sources without --wado [RAD-55]",
-    )
+    for name, kind, form, text in _SOURCES:
+        parser.add_argument(name, type=kind, metavar=form, action="append", default=[], help=text)
     parser.add_argument(
         "--retrieve-urls",
         action="store_true",

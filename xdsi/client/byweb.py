@@ -42,15 +42,14 @@ class Service(NamedTuple):
         return is_most and not self.is_uri
 
     def path_of(self, wanted: Wanted, syntax: str) -> str:
-        """Where an instance is, behind the base. syntax: that may come, "" for any"""
+        """Where an instance is, behind the base. syntax: asked for by WADO-URI, "" for none"""
         study, series = wanted.study_instance_uid, wanted.series_instance_uid
         uid = wanted.sop_instance_uid
         if not self.is_uri:
             return f"{path_of(study, series)}/instances/{uid}"
-        asked = f"studyUID={study}&seriesUID={series}&objectUID={uid}"
         # a widespread server takes no %2F for the slash (IMG-154)
-        kind = f"contentType={dicom.MEDIA_TYPE}"
-        return f"?requestType=WADO&{asked}&{kind}" + (f"&transferSyntax={syntax}" * bool(syntax))
+        kind = f"contentType={dicom.MEDIA_TYPE}" + (f"&transferSyntax={syntax}" if syntax else "")
+        return f"?requestType=WADO&studyUID={study}&seriesUID={series}&objectUID={uid}&{kind}"
 
 
 def base_of(url: str) -> str:
@@ -77,6 +76,7 @@ class WebSource:
         self._web = Web(service.base, session, limits=Limits(document=sys.maxsize))
         self._service, self._syntaxes = service, syntaxes
         self._is_any = set(syntaxes) >= set(dicom.SYNTAXES_IN_USE)
+        self._asked = "" if self._is_any else next(iter(syntaxes), "")
         if service.is_uri:
             self._accepted = dicom.MEDIA_TYPE
         else:
@@ -112,7 +112,7 @@ class WebSource:
                     _land(parts, landing)
 
     def _one(self, wanted: Wanted, landing: Landing, call: Call) -> None:
-        path = self._service.path_of(wanted, "" if self._is_any else next(iter(self._syntaxes), ""))
+        path = self._service.path_of(wanted, self._asked)
         with closing(self._parts(path, call, 1)) as parts:
             named = parts.next()
             if named is None or named.uid != wanted.sop_instance_uid:

@@ -258,6 +258,8 @@ class Scanner:
         if self._parts >= self._limits.parts:
             raise SoapFault("Sender", f"more than {self._limits.parts} parts in the body")
         head = _head(block, self._limits.headers)
+        if head.doubled:
+            raise SoapFault("Sender", f"part {self._parts + 1} has {head.doubled} twice")
         if head.content_id is not None and head.content_id in self._ids:
             raise SoapFault("Sender", f"two parts have the Content-ID {shown(head.content_id)}")
         self._ids.update({head.content_id} if head.content_id else ())
@@ -342,13 +344,18 @@ def mtom_scanner(
 
 
 class _Head(NamedTuple):
-    """What the headers of a part say. length: octets; what is not one number says nothing"""
+    """What the headers of a part say.
+
+    length: octets; what is not one number says nothing
+    doubled: a header that is there twice and must not be, "" for none
+    """
 
     headers: tuple[tuple[str, str], ...]
     content_id: str | None
     kind: str | None
     encoding: str
     length: int | None
+    doubled: str
 
 
 @lru_cache(16)  # the parts of a series mostly have the same
@@ -356,9 +363,6 @@ def _head(block: bytes, limit: int) -> _Head:
     """Of a header block without its last line end."""
     headers = tuple(_headers(block, limit))
     names = [name for name, _ in headers]
-    for name in _ONCE:
-        if names.count(name) > 1:
-            raise SoapFault("Sender", f"a part has {name} twice")
     first = dict(reversed(headers))
     length = first.get("content-length", "")
     is_length = names.count("content-length") == 1 and _LENGTH.fullmatch(length)
@@ -368,6 +372,7 @@ def _head(block: bytes, limit: int) -> _Head:
         first.get("content-type"),
         first.get("content-transfer-encoding", "7bit").lower(),
         int(length) if is_length else None,
+        next((name for name in _ONCE if names.count(name) > 1), ""),
     )
 
 
