@@ -21,6 +21,7 @@ from xdsi.server import faults, front, log, pages, resources
 from xdsi.server.dispatch import Dispatcher
 from xdsi.server.exchange import Exchange, Reply
 from xdsi.server.faults import Busy, HttpError
+from xdsi.server.flow import Flow
 from xdsi.server.front import Head
 from xdsi.server.metrics import Metrics
 from xdsi.server.receive import LEAST, MOST, Incoming, Intake, Presence, Receive
@@ -60,7 +61,7 @@ class Node:
             pages.METRICS: self._metrics,
         }
         self._work = ThreadPoolExecutor(limits.threads, "work")
-        self._flow = ThreadPoolExecutor(_FLOW_THREADS, "flow")
+        self._flow = Flow(_FLOW_THREADS)
         # a database that does not answer must not take the threads of others
         self._health = ThreadPoolExecutor(1, "health")
         self._recorder = Recorder.of(server)
@@ -95,8 +96,7 @@ class Node:
             try:
                 if self._recorder is not None and head.method == "POST" and head.path in self._soap:
                     # With the slot, which bounds what waits to be written.
-                    loop = asyncio.get_running_loop()
-                    await loop.run_in_executor(self._flow, self._recorder.keep, exchange)
+                    await self._flow.run(partial(self._recorder.keep, exchange))
             finally:
                 slot.leave()
         if not incoming.is_done and not head.all(b"expect"):
@@ -118,13 +118,13 @@ class Node:
         self._metrics_of.count(exchange)
         log.request_line(exchange)
         if self._recorder is not None:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._flow, self._recorder.keep, exchange)
+            await self._flow.run(partial(self._recorder.keep, exchange))
 
     def rest(self) -> None:
         """Take no more work, and wait for what is still running. Blocks."""
-        for pool in (self._work, self._flow, self._health):
+        for pool in (self._work, self._health):
             pool.shutdown(wait=True, cancel_futures=True)
+        self._flow.close()
 
     async def _reply(
         self,
@@ -181,7 +181,7 @@ class Node:
             return await finishing
         finally:
             if not is_handed_over:
-                await loop.run_in_executor(self._flow, intake.discard)
+                await self._flow.run(intake.discard)
 
     def _partner(self, actor: Actor, head: Head) -> str | None:
         """Who calls, where the actor serves partners alone. Raises HttpError 403."""
@@ -203,7 +203,7 @@ class Node:
         loop = asyncio.get_running_loop()
         chunks = await incoming.batch(self._coming.share)
         while not incoming.is_done:
-            feeding = loop.run_in_executor(self._flow, intake.feed, chunks)
+            feeding = self._flow.run(partial(intake.feed, chunks))
             following = loop.create_task(incoming.batch(self._coming.share))
             try:
                 await asyncio.wait((feeding, following), return_when=FIRST_COMPLETED)

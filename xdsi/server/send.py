@@ -7,7 +7,6 @@ broken: the end of the body is never sent then, and the server below cuts the co
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from xdsi.server.answer import batch
 from xdsi.server.exchange import Exchange, Reply
 from xdsi.server.faults import NotRead
+from xdsi.server.flow import Flow
 from xdsi.server.receive import Presence
 
 SLICE = 1024 * 1024  # octets of a ready answer handed to the connection at once
@@ -27,14 +27,14 @@ class Outgoing:
     """How one request is answered.
 
     presence: tells when the client has gone away, which `send` does not
-    pool: threads that make the blocks
+    flow: threads that make the blocks
     patience: seconds a block may wait for the client to read
     """
 
     send: Send
     exchange: Exchange
     presence: Presence
-    pool: Executor
+    flow: Flow
     patience: float
 
     async def reply(self, reply: Reply, *, closes: bool) -> None:
@@ -69,25 +69,28 @@ class Outgoing:
         """Send a block and all that follow it, reading ahead by one turn."""
         loop = asyncio.get_running_loop()
         take = partial(batch, blocks)
-        ahead = loop.run_in_executor(self.pool, take)
+        ahead = self.flow.run(take)
         turn = [first]
         try:
-            while turn:
-                if self.presence():
-                    raise NotRead
-                try:
-                    async with asyncio.timeout(self.patience):
-                        while turn:  # what is sent is let go, while the next turn is made
-                            self.exchange.bytes_out += await self._send(turn.pop(0))
-                except TimeoutError:
-                    raise NotRead from None
-                if turn := await ahead:
-                    ahead = loop.run_in_executor(self.pool, take)
+            async with asyncio.timeout(None) as waiting:
+                while turn:
+                    if self.presence():
+                        raise NotRead
+                    waiting.reschedule(loop.time() + self.patience)
+                    while turn:  # what is sent is let go, while the next turn is made
+                        self.exchange.bytes_out += await self._send(turn.pop(0))
+                    waiting.reschedule(None)
+                    if turn := await ahead:
+                        ahead = self.flow.run(take)
             await self._end(b"")
+        except TimeoutError:
+            if waiting.expired():
+                raise NotRead from None
+            raise
         finally:
             await asyncio.wait((ahead,))
             if close := getattr(blocks, "close", None):
-                await loop.run_in_executor(self.pool, close)
+                await self.flow.run(close)
 
     async def _send(self, block: bytes) -> int:
         await self.send({"type": "http.response.body", "body": block, "more_body": True})
