@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import requests
-import urllib3.exceptions
 from zeep.plugins import Plugin
 
 from xdsi.config import Limits
@@ -34,7 +33,7 @@ from xdsi.peers.errors import BrokenAnswer, Faulted, PeerError, Unreachable, is_
 from xdsi.peers.incoming import Incoming, Kept, Sink, xml_limits
 from xdsi.peers.relay import Arrived, Relay
 from xdsi.peers.scratch import Room
-from xdsi.peers.session import Patience, post
+from xdsi.peers.session import Body, CutOff, Patience, post
 from xdsi.plug import CODECS, Call, Codec, Staging
 from xdsi.standard import namespaces as ns
 from xdsi.standard import transactions, urns
@@ -185,7 +184,7 @@ class Caller:
             raise BrokenAnswer(self.address, error.reason) from error
         except ReceivedFault as error:
             raise Faulted(self.address, error) from error
-        except urllib3.exceptions.HTTPError as error:
+        except CutOff as error:
             raise Unreachable(self.address, f"cut off, {reason(error)}") from error
 
     def _patience(self, call: Call) -> Patience:
@@ -264,7 +263,8 @@ class Caller:
             incoming = self._incoming(kind, kept, request)
             if self.transaction.is_mtom:
                 patience.moving()
-            for chunk in response.raw.stream(CHUNK, decode_content=False):
+            body = Body(response, patience)
+            while chunk := body.read(CHUNK):
                 incoming.feed(chunk)
             incoming.close()
             return self._answer(response, incoming, kept.parts, message_id)

@@ -14,8 +14,9 @@ import requests
 
 from xdsi.model.messages import Content
 from xdsi.model.web import WebAnswer, WebError, WebRequest
-from xdsi.peers.session import Patience
-from xdsi.peers.web import Web, failing
+from xdsi.peers.errors import reason
+from xdsi.peers.session import Body, CutOff, Patience
+from xdsi.peers.web import Web
 from xdsi.plug import ArchiveError, Call
 
 _CHUNK = 256 * 1024
@@ -71,19 +72,18 @@ class _Stream:
     """The body of an answer; the line is let go with it."""
 
     def __init__(self, answer: requests.Response, patience: Patience) -> None:
-        self._answer, self._patience, self._stopped = answer, patience, monotonic()
+        self._answer, self._body = answer, Body(answer, patience)
+        self._patience, self._stopped = patience, monotonic()
         weakref.finalize(self, answer.close)
 
     def read(self, n: int, /) -> bytes:
         self._patience.rested(monotonic() - self._stopped)
         try:
-            with failing():
-                block: bytes = self._answer.raw.read1(min(n, _CHUNK), decode_content=False)
-        except ArchiveError as error:
-            raise OSError(f"the answer broke off: {error}") from error
+            return self._body.read1(min(n, _CHUNK))
+        except CutOff as error:
+            raise OSError(f"the answer broke off: {reason(error)}") from error
         finally:
             self._stopped = monotonic()
-        return block
 
     def close(self) -> None:
         self._answer.close()

@@ -17,8 +17,9 @@ from xdsi.model.errors import InvalidDocumentContent
 from xdsi.model.imaging import HeldInstance
 from xdsi.model.study import StudyHeader, StudyState
 from xdsi.model.values import is_uid
+from xdsi.peers.session import Body
 from xdsi.peers.wado import path_of
-from xdsi.peers.web import NotThere, Web
+from xdsi.peers.web import NotThere, Web, take
 from xdsi.plug import ArchiveError, Call
 from xdsi.standard import dicom
 from xdsi.wire import dicomjson
@@ -199,16 +200,17 @@ def _items(web: Web, path: str, call: Call) -> Iterator[Item]:
 
 
 def _body(web: Web, path: str, call: Call) -> Iterator[bytes]:
-    with closing(web.get(path, _JSON, web.answering(call))) as answer:
+    patience = web.answering(call)
+    with closing(web.get(path, _JSON, patience)) as answer:
         if answer.status_code == HTTPStatus.NO_CONTENT:
             yield b"[]"
         else:
-            total = 0
-            for block in iter(lambda: web.block(answer, _BLOCK), b""):
-                total += len(block)
+            body, total = Body(answer, patience), 0
+            while piece := take(body, _BLOCK):
+                total += len(piece)
                 if total > _OCTETS:
                     raise ArchiveError(f"its answer is above {_OCTETS} bytes")
-                yield block
+                yield piece
 
 
 def _row(item: Item, place: int, no_rows: int | None) -> _Row | None:

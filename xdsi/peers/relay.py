@@ -17,19 +17,18 @@ from threading import RLock
 from time import monotonic
 
 import requests
-import urllib3.exceptions
 
 from xdsi.model.errors import SoapFault
 from xdsi.peers.errors import reason
 from xdsi.peers.incoming import Incoming
 from xdsi.peers.scratch import NoRoom, Room, Scratch
-from xdsi.peers.session import Patience
+from xdsi.peers.session import Body, Patience
 
 _CHUNK = 512 * 1024  # octets taken off the line at once (bench: gateway-large)
 _READS = 16  # so often at most behind the last document
 
 
-_BROKEN = (OSError, SoapFault, requests.RequestException, urllib3.exceptions.HTTPError)
+_BROKEN = (OSError, SoapFault)
 
 
 @dataclass(slots=True, eq=False)
@@ -114,7 +113,7 @@ class Relay:
     ) -> None:
         self.failure = ""
         self._response, self._incoming, self._arrived = response, incoming, arrived
-        self._patience, self._stopped = patience, monotonic()
+        self._body, self._patience, self._stopped = Body(response, patience), patience, monotonic()
         self.is_over = False
         self._unread = 0
         self._guard = RLock()
@@ -149,8 +148,7 @@ class Relay:
         self._arrived.put_aside(wanted)
         self._patience.rested(monotonic() - self._stopped)
         try:
-            chunk: bytes = self._response.raw.read1(_CHUNK, decode_content=False)
-            if chunk:
+            if chunk := self._body.read1(_CHUNK):
                 self._incoming.feed(chunk)
             else:
                 self.is_over = True

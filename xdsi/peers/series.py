@@ -141,6 +141,8 @@ class Passing:
         self._rest: Reader | None = None  # what comes instead, once the answer has broken off
         self._is_closed = False
         self._trail = _Trail()
+        # Noted when it turns out not to be the last: most images are a block or two.
+        self._last: Octets = b""
 
     def read(self, n: int, /) -> Octets:
         if self._is_closed:
@@ -149,11 +151,19 @@ class Passing:
             try:
                 block = self._answer.read(n)
             except ArchiveError:
+                self._note_last()
                 self._rest = self._again()
             else:
-                self._trail.note(block)
+                if block:
+                    self._note_last()
+                self._last = block
                 return block
         return self._rest.read(n)
+
+    def _note_last(self) -> None:
+        if self._last:
+            self._trail.note(self._last)
+            self._last = b""
 
     def _again(self) -> Reader:
         """The same instance, asked for singly, behind what was read of it. Raises OSError."""

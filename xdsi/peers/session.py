@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from http.cookiejar import DefaultCookiePolicy
 from math import inf
 from pathlib import Path
@@ -59,7 +59,10 @@ class Patience:
     pause: longest time without any progress
     grace, rate: after `grace` at least `rate` bytes per second on average while `moving`
     cancelled: true once nobody waits for the answer
+    line: the answer, below the layers that requests and urllib3 put around it
     """
+
+    line: HTTPResponse
 
     def __init__(
         self,
@@ -128,17 +131,14 @@ class _Patient(io.RawIOBase):
         until = monotonic() + self._patience.seconds()
         if self._sock.gettimeout() != 0:
             self._sock.settimeout(0)
-        while (count := self._taken(buffer)) is None:
-            self._wait(until)
-        self._patience.moved(count)
-        return count
-
-    def _taken(self, buffer: Any) -> int | None:
-        """None when nothing is there yet."""
-        try:
-            return self._raw.readinto(buffer)
-        except ssl.SSLWantReadError:
-            return None
+        while True:
+            try:
+                count: int = self._sock.recv_into(buffer)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                self._wait(until)
+            else:
+                self._patience.moved(count)
+                return count
 
     def _wait(self, until: float) -> None:
         """For more, looking up now and then whether anybody still waits for it."""
@@ -156,6 +156,47 @@ class _Response(HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         raw = self.fp.detach()
         self.fp = io.BufferedReader(_Patient(raw, sock), BUFFER)
+        _current.get().line = self
+
+
+class CutOff(OSError):
+    """An answer did not come to its end; the exception inside says why (`errors.reason`)."""
+
+
+class Body:
+    """The body of an answer, read past requests and urllib3.
+
+    Their layers look at each read for as long as it takes to pass half a block on (bench:
+    gateway-large). Reading raises CutOff.
+    """
+
+    def __init__(self, response: requests.Response, patience: Patience) -> None:
+        self._response, self._line = response, patience.line
+
+    def read(self, n: int, /) -> bytes:
+        """n octets, fewer at the end, b"" behind it."""
+        return self._taken(self._line.read, n)
+
+    def read1(self, n: int, /) -> bytes:
+        """As `read`, with fewer where no more are there yet."""
+        return self._taken(self._line.read1, n)
+
+    def _taken(self, read: Callable[[int], bytes], n: int) -> bytes:
+        try:
+            block = read(n)
+            if not block or self._line.length == 0 or self._line.isclosed():
+                self._end()
+        except (HTTPException, OSError) as error:
+            self._response.close()
+            raise CutOff(error) from error
+        return block
+
+    def _end(self) -> None:
+        """Let the connection be used again."""
+        if self._line.length:
+            raise IncompleteRead(b"", self._line.length)
+        self._line.close()
+        self._response.raw.release_conn()
 
 
 def _send(connection: "_Connection | _SecureConnection", data: Any) -> None:

@@ -17,8 +17,8 @@ from xdsi.model.errors import InvalidDocumentContent, SoapFault, shown
 from xdsi.model.imaging import HeldInstance
 from xdsi.model.messages import Octets
 from xdsi.model.values import is_uid
-from xdsi.peers.session import Patience
-from xdsi.peers.web import Web
+from xdsi.peers.session import Body, Patience
+from xdsi.peers.web import Web, take
 from xdsi.plug import ArchiveError
 from xdsi.standard import dicom
 from xdsi.standard import namespaces as ns
@@ -80,8 +80,9 @@ class Parts:
         self, web: Web, path: str, patience: Patience, most: int, accepted: str = ACCEPT
     ) -> None:
         self._limit, self._patience = web.limits.document, patience
-        self._web, self._wanted, self._is_brisk = web, _BLOCK, False
+        self._wanted, self._is_brisk = _BLOCK, False
         self._answer = web.get(path, accepted, patience)
+        self._body = Body(self._answer, patience)
         patience.moving()
         self._stopped = monotonic()
         try:
@@ -125,7 +126,7 @@ class Parts:
         started = monotonic()
         self._patience.rested(started - self._stopped)
         try:
-            return self._web.block(self._answer, self._wanted if self._is_brisk else _BLOCK)
+            return take(self._body, self._wanted if self._is_brisk else _BLOCK)
         finally:
             self._stopped = monotonic()
             self._is_brisk = self._stopped - started < _BRISK

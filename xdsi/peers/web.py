@@ -5,21 +5,18 @@ Source: SEC-T-032, SEC-T-048, SEC-T-166, SEC-T-167; DICOM PS3.18 8.5 (status cod
 """
 
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
-import urllib3.exceptions
 
 from xdsi.config import Limits
 from xdsi.model.errors import one_line
 from xdsi.peers.caller import Pace
 from xdsi.peers.errors import is_stale, reason
-from xdsi.peers.session import Patience, get
+from xdsi.peers.session import Body, CutOff, Patience, get
 from xdsi.plug import ArchiveBusy, ArchiveError, Call
 
 _BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -105,8 +102,12 @@ class Web:
         headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": "xdsi"}
         if self.login is not None:
             headers["Authorization"] = self.login.header()
-        with failing():
+        try:
             return self._ask(f"{self.base.rstrip('/')}{path}", headers, patience)
+        except TimeoutError as error:
+            raise ArchiveError(str(error)) from None
+        except requests.RequestException as error:
+            raise ArchiveError(reason(error)) from error
 
     def _ask(self, url: str, headers: dict[str, str], patience: Patience) -> requests.Response:
         try:
@@ -116,21 +117,12 @@ class Web:
                 raise
             return get(self.session, url, headers, patience, self.pace.connect)
 
-    def block(self, answer: requests.Response, size: int) -> bytes:
-        """The next piece of the body, b"" behind it. Raises ArchiveError when it is cut off."""
-        with failing():
-            block: bytes = answer.raw.read(size, decode_content=False)
-        return block
 
-
-@contextmanager
-def failing() -> Iterator[None]:
-    """What goes wrong on the line is an ArchiveError."""
+def take(body: Body, size: int) -> bytes:
+    """The next piece of an answer, b"" behind it. Raises ArchiveError when it is cut off."""
     try:
-        yield
-    except TimeoutError as error:
-        raise ArchiveError(str(error)) from None
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        return body.read(size)
+    except CutOff as error:
         raise ArchiveError(reason(error)) from error
 
 

@@ -202,6 +202,8 @@ class Scanner:
                 yield PartData(view[begin:end])
                 self._sure -= end - begin
                 at, self._blank = end, 0
+                if self._sure:
+                    break
             cut, line = self._delimiter_line(buffer, at)
             if cut > at:
                 if self._is_told and cut > at + self._blank:
