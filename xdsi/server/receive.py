@@ -161,6 +161,8 @@ class Intake:
     ) -> None:
         self._dispatcher, self._exchange, self._limits = dispatcher, exchange, limits
         self._documents = Documents(actor, limits)
+        if not any(route.transaction.carries_documents for route in actor.routes):
+            self._documents.is_wanted = False  # what its staging takes comes another way
         self._charset = media.charset
         self._keep = keep
         self._envelope: list[bytes] = []

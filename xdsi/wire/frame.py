@@ -36,9 +36,9 @@ def only(parent: Element, name: str) -> Element:
 
 def allow(parent: Element, *names: str) -> None:
     """Raises SoapFault when a child has none of these Clark names."""
-    for child in elements(parent):
-        if child.tag not in names:
-            name = local(str(child.tag))
+    for child in parent:
+        if child.tag not in names and isinstance(child.tag, str):
+            name = local(child.tag)
             if name in map(local, names):
-                name += f" of the namespace '{str(child.tag)[1:].partition('}')[0]}'"
+                name += f" of the namespace '{child.tag[1:].partition('}')[0]}'"
             raise SoapFault("Sender", f"{local(str(parent.tag))} must not hold {name}")
