@@ -11,6 +11,7 @@ from xdsi.config import Config, ConfigurationError, Gateway
 from xdsi.model.community import SERVICES, Partner
 from xdsi.model.values import CX
 from xdsi.partners import Tried
+from xdsi.standard import urns
 
 HELP = "list and test other communities, and say what patients are called there"
 
@@ -185,7 +186,7 @@ def _read(config: Config, row: list[str]) -> tuple[CX, str, CX]:
     patient, name, identifier = row
     return (
         options.patient(patient),
-        _home(_partner(config, name), name.removeprefix("urn:oid:")),
+        _home(_partner(config, name), name.removeprefix(urns.OID_PREFIX)),
         options.patient(identifier),
     )
 

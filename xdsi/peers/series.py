@@ -183,7 +183,7 @@ class Passing:
         if self._rest is not None:
             self._rest.close()
         if not self._is_closed:
-            self._is_closed = True
+            self._is_closed, self._last = True, b""
             self._answer.passed()
 
 

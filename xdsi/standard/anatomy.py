@@ -30,7 +30,6 @@ REGIONS = MappingProxyType(
         )
     }
 )
-SHORT_LIST = frozenset(each.value for each in REGIONS.values())
 
 # Regions -> body parts that lie in them: term, code, meaning.
 _PARTS: dict[str, tuple[tuple[str, str, str], ...]] = {

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
 
 from xdsi.model.errors import InvalidDocumentContent
-from xdsi.standard import dicom
+from xdsi.standard import dicom, urns
 from xdsi.wire.charsets import codecs_of, decoded
 from xdsi.wire.dicomencoding import BYTES, STREAM, Encoding
 from xdsi.wire.stream import Stream
@@ -74,7 +74,7 @@ class Item:
     def uid(self, tag: int) -> str:
         """The value as UID without padding, and without the prefix of a URN; "" when absent."""
         value = self.values.get(tag)
-        return value.decode("latin_1").strip("\0 ").removeprefix("urn:oid:") if value else ""
+        return value.decode("latin_1").strip("\0 ").removeprefix(urns.OID_PREFIX) if value else ""
 
     def made(self, tag: int, kind: type[T]) -> tuple[T, ...]:
         """What the shape made of the items of a sequence; empty when absent."""

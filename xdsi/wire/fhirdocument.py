@@ -15,6 +15,7 @@ from typing import Any
 from xdsi.model.errors import InvalidDocumentContent
 from xdsi.model.manifest import CodedConcept, IssuedId
 from xdsi.model.report import PersonName
+from xdsi.standard import urns
 
 SIZE_LIMIT = 64 << 20  # bytes
 _REGION = "https://profiles.ihe.net/RAD/MADO/StructureDefinition/MadoAnatomicalRegionExtension"
@@ -108,7 +109,7 @@ def _document(bundle: dict[str, Any]) -> FhirDocument:
     study_title = _text(studies[0], "description") if studies and is_manifest else ""
     return FhirDocument(
         is_manifest=is_manifest,
-        identifier=_text(_dict(bundle, "identifier"), "value").removeprefix("urn:oid:"),
+        identifier=_text(_dict(bundle, "identifier"), "value").removeprefix(urns.OID_PREFIX),
         made=_text(bundle, "timestamp") or _text(composition, "date"),
         title=study_title or _text(composition, "title"),
         language=_text(composition, "language") or _text(bundle, "language"),
@@ -118,7 +119,7 @@ def _document(bundle: dict[str, Any]) -> FhirDocument:
         sex=_SEXES.get(_text(patient, "gender"), ""),
         study_instance_uids=tuple(
             dict.fromkeys(
-                _text(each, "value").removeprefix("urn:oid:")
+                _text(each, "value").removeprefix(urns.OID_PREFIX)
                 for study in studies
                 for each in _list(study, "identifier")
                 if _text(each, "system") == _STUDY_SYSTEM
@@ -135,9 +136,9 @@ def _document(bundle: dict[str, Any]) -> FhirDocument:
         institution=_text(organization, "name"),
         institution_oid=next(
             (
-                _text(each, "value").removeprefix("urn:oid:")
+                _text(each, "value").removeprefix(urns.OID_PREFIX)
                 for each in _list(organization, "identifier")
-                if _text(each, "value").startswith("urn:oid:")
+                if _text(each, "value").startswith(urns.OID_PREFIX)
             ),
             "",
         ),
@@ -196,7 +197,7 @@ def _resolved(reference: dict[str, Any], entries: list[dict[str, Any]]) -> dict[
 def _concepts(concept: dict[str, Any]) -> Iterator[CodedConcept]:
     for each in _list(concept, "coding"):
         system = _text(each, "system")
-        name = _SYSTEMS.get(system, system.removeprefix("urn:oid:"))
+        name = _SYSTEMS.get(system, system.removeprefix(urns.OID_PREFIX))
         if code := _text(each, "code"):
             yield CodedConcept(code, name, _text(each, "display") or _text(concept, "text"))
 
@@ -239,8 +240,8 @@ def _type(identifier: dict[str, Any]) -> str:
 
 def _issued(identifier: dict[str, Any]) -> IssuedId:
     system, value = _text(identifier, "system"), _text(identifier, "value")
-    if system.startswith("urn:oid:"):
-        return IssuedId(value, "", system.removeprefix("urn:oid:"), "ISO")
+    if system.startswith(urns.OID_PREFIX):
+        return IssuedId(value, "", system.removeprefix(urns.OID_PREFIX), "ISO")
     return IssuedId(value, "", system, "URI" if system else "")
 
 
