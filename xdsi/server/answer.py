@@ -134,11 +134,19 @@ def _blocks(pieces: Iterable[Piece], is_base64: bool) -> Iterator[bytes]:
                 waiting.append(part)
                 size += len(part)
                 if size >= enough or (size >= LEAST and monotonic() - since > _SLOWLY):
-                    yield b"".join(waiting) if len(waiting) > 1 else as_bytes(part)
-                    waiting, size = [], 0
+                    del part
+                    yield _joined(waiting)
+                    size = 0
                     enough, since = max(LEAST, _streams.share // 2), monotonic()
         if waiting:
-            yield b"".join(waiting)
+            yield _joined(waiting)
+
+
+def _joined(parts: list[Octets]) -> bytes:
+    """All of them, which are let go: until the next block is made nothing holds them twice."""
+    block = b"".join(parts) if len(parts) > 1 else as_bytes(parts[0])
+    parts.clear()
+    return block
 
 
 def batch(blocks: Iterator[bytes]) -> list[bytes]:
