@@ -5,6 +5,7 @@ import gc
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
+from sys import getswitchinterval, setswitchinterval
 from threading import Event, get_ident
 from time import sleep
 
@@ -86,6 +87,23 @@ def test_what_is_cancelled_before_it_begins_is_never_done() -> None:
     assert done == ["yes"]
 
 
+def test_nor_is_what_is_cancelled_at_once() -> None:
+    done: list[str] = []
+
+    async def test(flow: Flow) -> None:
+        await flow.run(int)  # its thread waits for work from now on
+        flow.run(lambda: done.append("no")).cancel()
+        assert await flow.run(lambda: "next") == "next"
+
+    guard = getswitchinterval()
+    setswitchinterval(10)  # the thread does not come before the cancellation
+    try:
+        run(test, most=1)
+    finally:
+        setswitchinterval(guard)
+    assert done == []
+
+
 def test_what_is_cancelled_while_it_is_done_disturbs_nobody() -> None:
     async def test(flow: Flow) -> None:
         begun, release = Event(), Event()
@@ -109,11 +127,11 @@ def test_closing_waits_for_what_has_begun_and_does_no_more() -> None:
             sleep(0.05)
             done.append(number)
 
-        flow.run(lambda: work(1))
-        flow.run(lambda: work(2))
+        first, second = flow.run(lambda: work(1)), flow.run(lambda: work(2))
         await asyncio.to_thread(begun.wait)
         await asyncio.to_thread(flow.close)
-        assert done == [1]
+        await first
+        assert done == [1] and second.cancelled()
 
     run(test, most=1)
 

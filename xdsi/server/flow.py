@@ -45,8 +45,9 @@ class Flow:
         return cast("asyncio.Future[T]", job[1])
 
     def close(self) -> None:
-        """Wait for what is being done. Blocks; what has not begun is not done any more."""
-        self._waiting.clear()
+        """Wait for what is being done. Blocks; what waits for a thread is cancelled."""
+        for _, future in tuple(self._waiting):
+            future.get_loop().call_soon_threadsafe(future.cancel)
         for worker in self._threads:
             worker.line.put(None)
         for worker in self._threads:
@@ -84,7 +85,7 @@ class _Worker(Thread):
             work, future = job
             result, error = None, None
             try:
-                result = work()
+                result = None if future.cancelled() else work()
             except BaseException as raised:  # noqa: BLE001 - told to whoever waits
                 error = raised
             loop = future.get_loop()

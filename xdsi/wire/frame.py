@@ -3,15 +3,8 @@
 What is wrong inside registry objects is no fault but a finding (WS-080, WS-083).
 """
 
-from collections.abc import Iterator
-
 from xdsi.model.errors import SoapFault
 from xdsi.wire.body import Element
-
-
-def elements(parent: Element) -> Iterator[Element]:
-    """Children without comments and processing instructions."""
-    return (child for child in parent if isinstance(child.tag, str))
 
 
 def local(name: str) -> str:
@@ -35,7 +28,7 @@ def only(parent: Element, name: str) -> Element:
 
 
 def allow(parent: Element, *names: str) -> None:
-    """Raises SoapFault when a child has none of these Clark names."""
+    """Raises SoapFault when a child element has none of these Clark names."""
     for child in parent:
         if child.tag not in names and isinstance(child.tag, str):
             name = local(child.tag)

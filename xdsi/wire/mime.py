@@ -202,7 +202,7 @@ class Scanner:
                 yield PartData(view[begin:end])
                 self._sure -= end - begin
                 at, self._blank = end, 0
-                if self._sure:
+                if self._sure:  # and so no boundary in what is there
                     break
             cut, line = self._delimiter_line(buffer, at)
             if cut > at:
