@@ -65,9 +65,10 @@ def files(answer: WebAnswer) -> list[bytes]:
     delimiter = b"\r\n--" + found[1].encode()
     before, *parts, end = body.split(delimiter)
     assert (before, end) == (b"", b"--\r\n")
-    head = b"\r\nContent-Type: application/dicom\r\n\r\n"
-    assert all(part.startswith(head) for part in parts)
-    return [part.removeprefix(head) for part in parts]
+    heads, _, contents = zip(*(part.partition(b"\r\n\r\n") for part in parts), strict=True)
+    kinds, _, _ = zip(*(head.partition(b"\r\nContent-Length: ") for head in heads), strict=True)
+    assert set(kinds) == {b"\r\nContent-Type: application/dicom"}
+    return list(contents)
 
 
 @pytest.mark.proves("IMG-161", "IMG-175", "UC-125")

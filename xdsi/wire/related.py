@@ -29,10 +29,14 @@ class Related:
         """Of the whole body."""
         return f'{ns.MULTIPART_RELATED}; type="{self.type}"; boundary="{self.boundary}"'
 
-    def head(self, transfer_syntax: str = "") -> bytes:
-        """What stands before the content of a part."""
+    def head(self, transfer_syntax: str = "", size: int | None = None) -> bytes:
+        """What stands before the content of a part.
+
+        size: octets of it; told, it spares who reads them the search for their end
+        """
         kind = f"{self.type}; transfer-syntax={transfer_syntax}" if transfer_syntax else self.type
-        return f"\r\n--{self.boundary}\r\nContent-Type: {kind}\r\n\r\n".encode("ascii")
+        length = "" if size is None else f"\r\nContent-Length: {size}"
+        return f"\r\n--{self.boundary}\r\nContent-Type: {kind}{length}\r\n\r\n".encode("ascii")
 
     @property
     def end(self) -> bytes:
@@ -42,9 +46,12 @@ class Related:
     def body(self, parts: Iterable[Piece]) -> tuple[Piece, ...]:
         """The pieces of a body of these parts."""
         made: list[Piece] = []
-        head = self.head()
+        heads: dict[int | None, bytes] = {}  # one object for each: most images are alike
         for part in parts:
-            made += (head, part)
+            size = len(part) if isinstance(part, bytes) else part.size
+            if size not in heads:
+                heads[size] = self.head(size=size)
+            made += (heads[size], part)
         return (*made, self.end)
 
     def coming(self, parts: Iterable[Content]) -> Content:

@@ -77,7 +77,7 @@ def body(answer: WebAnswer) -> bytes:
 
 
 def parts(answer: WebAnswer) -> list[tuple[str, bytes]]:
-    """Content-Type and content of each part, split by hand."""
+    """Content-Type and content of each part, split by hand; a length that is told is right."""
     boundary = re.fullmatch(
         r'multipart/related; type="[^"]+"; boundary="([^"]+)"', answer.media_type
     )
@@ -87,7 +87,9 @@ def parts(answer: WebAnswer) -> list[tuple[str, bytes]]:
     found = []
     for piece in pieces:
         head, _, content = piece.partition(b"\r\n\r\n")
-        found.append((head.decode().removeprefix("\r\nContent-Type: "), content))
+        kind, _, length = head.decode().partition("\r\nContent-Length: ")
+        assert length in ("", str(len(content)))
+        found.append((kind.removeprefix("\r\nContent-Type: "), content))
     return found
 
 
@@ -125,6 +127,13 @@ def test_instances_as_stored_are_byte_for_byte(ask, files, path, names):
     kinds, contents = zip(*parts(answer), strict=True)
     assert set(kinds) == {"application/dicom"}
     assert sorted(contents) == sorted(files[name].read_bytes() for name in names)
+
+
+def test_each_part_tells_how_long_it_is(ask):
+    whole = body(ask(place("explicit"), f"{ALL}; transfer-syntax=*"))
+    head, _, content = whole.partition(b"\r\n\r\n")
+    (length,) = re.findall(rb"\r\nContent-Length: (\d+)", head)
+    assert content[int(length) :].startswith(b"\r\n--xdsi-")
 
 
 @pytest.mark.proves("IMG-161", "IMG-102")
