@@ -169,7 +169,7 @@ class _Watched:
 
 def _watched(request: ProvideRequest, moved: Callable[[int], None]) -> ProvideRequest:
     def content(of: Content) -> Content:
-        return replace(of, open=lambda: _Watched(of.open(), moved))
+        return of._replace(open=lambda: _Watched(of.open(), moved))
 
     documents = tuple(
         replace(each, content=content(each.content)) if isinstance(each.content, Content) else each

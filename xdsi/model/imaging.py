@@ -1,17 +1,19 @@
 """What is asked of an imaging source, what it answers, and what an archive says it holds.
 
+What a study has by the thousand is a tuple, made in a third of a data class's time (bench:
+rad69-orthanc).
 Source: RAD TF-2 4.69.5; DICOM PS3.18 10.4; DICOM PS3.18-2015 6.4.2 for what is rendered.
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from xdsi.model.errors import XDSError
 from xdsi.model.messages import Content, DocumentRequest, status_with_partial
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceRequest:
+class InstanceRequest(NamedTuple):
     """One instance with the study and series it is asked for in (IMG-080 to IMG-082).
 
     document: its source as repository_unique_id, its SOP Instance UID as document_unique_id
@@ -85,8 +87,7 @@ class RenderedAnswer:
         return status_with_partial(self.documents, self.errors)
 
 
-@dataclass(frozen=True, slots=True)
-class HeldInstance:
+class HeldInstance(NamedTuple):
     """One instance that an archive holds, as it is stored.
 
     transfer_syntax_uid: None where the archive tells it only with the bytes

@@ -5,7 +5,7 @@ An answer's status follows from its content (ITI TF-3 4.2.4.2): see `status` of 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from xdsi.model.discovery import DiscoveryAnswer, DiscoveryRequest
 from xdsi.model.errors import XDSError
@@ -41,8 +41,7 @@ def as_bytes(octets: Octets) -> bytes:
     return octets
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """The bytes of one document, opened when they are needed.
 
     size: octets if known beforehand; None makes the transfer chunked
@@ -167,8 +166,7 @@ class QueryAnswer:
         return status_with_partial(self.objects or self.is_partial, self.errors)
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentRequest:
+class DocumentRequest(NamedTuple):
     """Which document: RET-004."""
 
     repository_unique_id: str
@@ -183,8 +181,7 @@ class RetrieveRequest:
     documents: tuple[DocumentRequest, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RetrievedDocument:
+class RetrievedDocument(NamedTuple):
     """One DocumentResponse (RET-011); the ids of the request are echoed."""
 
     request: DocumentRequest

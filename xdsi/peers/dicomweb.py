@@ -130,7 +130,7 @@ class DicomWebArchive:
 
     def file(self, instance: HeldInstance, call: Call, /) -> BinaryIO:
         """See `Archive`."""
-        as_it_comes = replace(instance, transfer_syntax_uid=None)  # the reader sees it
+        as_it_comes = instance._replace(transfer_syntax_uid=None)  # the reader sees it
         try:
             file = Scratch(self._room)
             try:
@@ -207,7 +207,7 @@ class DicomWebArchive:
             tried.update(looked_at)
             list(self._threads.map(partial(self._look, call), looked_at.values()))
         for each in held:
-            yield replace(each, transfer_syntax_uid=self._syntaxes.of(each))
+            yield each._replace(transfer_syntax_uid=self._syntaxes.of(each))
 
     def _look(self, call: Call, held: HeldInstance) -> None:
         with suppress(ArchiveError), closing(self._coming(held, call)):

@@ -5,7 +5,7 @@ text (WS-052); codecs need not know which.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lxml import etree
 
@@ -14,8 +14,7 @@ from xdsi.model.messages import Content, Staged
 Element = etree._Element
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(NamedTuple):
     """A document inside a Body. mime_type: of the stored entry, for the part's Content-Type."""
 
     content: Content

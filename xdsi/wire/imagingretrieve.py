@@ -6,7 +6,7 @@ own (IMG-113, IMG-114).
 Source: RAD TF-2 4.69.5; XDS-I.b schema (IMG-080 to IMG-087).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from itertools import chain, groupby, islice
 
 from xdsi.model.errors import SoapFault, XDSError, XDSRepositoryError, refuse
@@ -25,7 +25,9 @@ _REPOSITORY, _ID = "RepositoryUniqueId", "DocumentUniqueId"
 
 # Clark names of what names a document, in order
 IDS = (tag(XDS, "HomeCommunityId"), tag(XDS, _REPOSITORY), tag(XDS, _ID))
+_ALLOWED = frozenset(IDS)
 STUDY_UID, SERIES_UID = "studyInstanceUID", "seriesInstanceUID"
+_NAMES = (f"StudyRequest/@{STUDY_UID}", f"SeriesRequest/@{SERIES_UID}", _REPOSITORY, _ID)
 
 
 def imaging_from_xml(element: Element, parts: Parts) -> ImagingRequest:
@@ -37,21 +39,20 @@ def imaging_from_xml(element: Element, parts: Parts) -> ImagingRequest:
     listed = only(element, _SYNTAXES)
     allow(listed, _SYNTAX)
     syntaxes = tuple([text(each) for each in some(listed, _SYNTAX)])
-    instances = []
-    for asked, found in requested(element, RAD, _DOCUMENT, beside=_SYNTAXES):
-        allow(found, *IDS)
-        instances.append(asked)
+    instances = [
+        asked for asked, _ in requested(element, RAD, _DOCUMENT, _ALLOWED, beside=_SYNTAXES)
+    ]
     refuse_empty(instances, _empty_syntaxes(syntaxes))
     return ImagingRequest(tuple(instances), syntaxes)
 
 
 def requested(
-    element: Element, namespace: str, document: str, beside: str = ""
+    element: Element, namespace: str, document: str, allowed: Set[str], beside: str = ""
 ) -> Iterator[tuple[InstanceRequest, Element]]:
     """Every instance named below the studies and series of a request, with its element.
 
     namespace: of StudyRequest and SeriesRequest; document: Clark name of the element in a series
-    beside: Clark name of what may stand beside the studies
+    allowed: Clark names of what that may hold; beside: of what may stand beside the studies
     Raises SoapFault for a wrong frame.
     """
     study_tag, series_tag = tag(namespace, "StudyRequest"), tag(namespace, "SeriesRequest")
@@ -63,7 +64,7 @@ def requested(
             allow(series, document)
             series_uid = _attribute(series, SERIES_UID)
             for each in some(series, document):
-                yield InstanceRequest(study_uid, series_uid, _ids(each)), each
+                yield InstanceRequest(study_uid, series_uid, _ids(each, allowed)), each
 
 
 def refuse_empty(asked: Iterable[InstanceRequest], others: Iterable[XDSError] = ()) -> None:
@@ -95,9 +96,11 @@ def _attribute(element: Element, name: str) -> str:
     return value.strip()
 
 
-def _ids(element: Element) -> DocumentRequest:
+def _ids(element: Element, allowed: Set[str]) -> DocumentRequest:
     # the first of each name; one walk, since a study has hundreds (bench: rad69-ct)
     found = {child.tag: child.text or "" for child in reversed(element)}
+    if not found.keys() <= allowed:
+        allow(element, *allowed)
     home, repository, document = map(found.get, IDS)
     if repository is None or document is None:
         raise SoapFault("Sender", f"{local(str(element.tag))} needs {_REPOSITORY} and {_ID}")
@@ -107,12 +110,15 @@ def _ids(element: Element) -> DocumentRequest:
 def _empty(asked: InstanceRequest) -> Iterator[XDSError]:
     """An error for each value of an instance that is there and empty."""
     document = asked.document
-    for name, value in (
-        (f"StudyRequest/@{STUDY_UID}", asked.study_instance_uid),
-        (f"SeriesRequest/@{SERIES_UID}", asked.series_instance_uid),
-        (_REPOSITORY, document.repository_unique_id),
-        (_ID, document.document_unique_id),
-    ):
+    values = (
+        asked.study_instance_uid,
+        asked.series_instance_uid,
+        document.repository_unique_id,
+        document.document_unique_id,
+    )
+    if all(values):
+        return
+    for name, value in zip(_NAMES, values, strict=True):
         if not value:
             yield XDSRepositoryError(
                 name,

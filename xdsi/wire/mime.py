@@ -74,8 +74,7 @@ class PartStart:
         return next((value for key, value in self.headers if key == wanted), None)
 
 
-@dataclass(frozen=True, slots=True)
-class PartData:
+class PartData(NamedTuple):
     """Decoded content of the current part; never empty."""
 
     data: Octets

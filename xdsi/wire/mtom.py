@@ -56,6 +56,10 @@ class Frame:
         """Content-ID of an attachment, without brackets. number: from 0 on"""
         return f"{number}-{self.root_id}"
 
+    def include(self, number: int) -> str:
+        """The xop:Include for an attachment; nothing in its id needs to be quoted."""
+        return f'<xop:Include xmlns:xop="{ns.XOP}" href="cid:{number}-{self.root_id}"/>'
+
     def root_head(self) -> bytes:
         """What stands before the envelope."""
         kind = f'{ns.XOP_MEDIA_TYPE}; charset=UTF-8; type="{ns.SOAP_MEDIA_TYPE}"'

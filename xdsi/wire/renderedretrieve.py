@@ -23,7 +23,7 @@ from xdsi.standard import wado
 from xdsi.standard.namespaces import RS, WADO_WS, XDS, tag
 from xdsi.wire import ebrs, xop
 from xdsi.wire.body import Attachment, Body, Element, Parts
-from xdsi.wire.frame import allow, expect, only
+from xdsi.wire.frame import expect, only
 from xdsi.wire.imagingretrieve import IDS, nested, refuse_empty, requested, some, text
 from xdsi.wire.text import escaped
 
@@ -94,6 +94,7 @@ PARAMETERS = (
     Parameter("FrameNumber", "frame", _number, _WHOLE),
 )
 _NAMES = tuple(tag(WADO_WS, row.name) for row in PARAMETERS)
+_ALLOWED = frozenset({*IDS, *_NAMES, _TYPES, _CHARSETS})
 
 
 def rendered_from_xml(element: Element, parts: Parts) -> RenderedRequest:
@@ -104,8 +105,7 @@ def rendered_from_xml(element: Element, parts: Parts) -> RenderedRequest:
     expect(element, _REQUEST)
     found: list[RenderedInstance] = []
     wrong: list[XDSError] = []
-    for asked, each in requested(element, WADO_WS, _ONE_REQUEST):
-        allow(each, *IDS, *_NAMES, _TYPES, _CHARSETS)
+    for asked, each in requested(element, WADO_WS, _ONE_REQUEST, _ALLOWED):
         values, errors = _parameters(each, asked.document.document_unique_id)
         wrong += errors
         types = tuple([text(one) for one in some(only(each, _TYPES), _TYPE)])

@@ -91,12 +91,11 @@ def answer_to_xml(answer: RetrieveAnswer) -> Body:
     head += ebrs.response(answer.status, ebrs.error_list(answer.errors, limit=None))
     pieces: list[bytes | Attachment] = []
     for one in answer.documents:
-        new = [
-            ("NewRepositoryUniqueId", one.new_repository_unique_id),
-            ("NewDocumentUniqueId", one.new_document_unique_id),
-        ]
         text = f"<xds:DocumentResponse>{_ids(one.request)}"
-        text += "".join(_element(name, value) for name, value in new if value is not None)
+        if one.new_repository_unique_id is not None:
+            text += _element("NewRepositoryUniqueId", one.new_repository_unique_id)
+        if one.new_document_unique_id is not None:
+            text += _element("NewDocumentUniqueId", one.new_document_unique_id)
         text += _element("mimeType", one.mime_type) + "<xds:Document>"
         pieces.append(head + text.encode())
         pieces.append(Attachment(one.content, one.mime_type))

@@ -101,6 +101,6 @@ def multipart(frame: mtom.Frame, envelope: Iterable[bytes | Attachment]) -> Mult
         if isinstance(piece, bytes):
             root.append(piece)
         else:
-            root.append(mtom.include(frame.part_id(len(attachments))).encode())
+            root.append(frame.include(len(attachments)).encode())
             attachments.append(piece)
     return Multipart(frame, b"".join(root), attachments)

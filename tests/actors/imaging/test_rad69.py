@@ -231,7 +231,7 @@ def test_the_list_concerns_pixel_data_alone(source: Source, files: dict[str, Pat
 def test_a_syntax_the_archive_does_not_tell_is_read_from_the_file(
     source: Source, archive: FolderArchive, files: dict[str, Path], name: str
 ) -> None:
-    archive.index = [replace(e, transfer_syntax_uid=None, frames=None) for e in archive.index]
+    archive.index = [e._replace(transfer_syntax_uid=None, frames=None) for e in archive.index]
     stored = next(e for e in FolderArchive(archive.folder).index if e.key == files[name].name)
     assert stored.transfer_syntax_uid is not None
     answer = ask(source, name, syntaxes=(stored.transfer_syntax_uid,))

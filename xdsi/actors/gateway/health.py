@@ -68,7 +68,7 @@ class Health:
                 answer = handler(request, replace(call, deadline=deadline))
             if isinstance(answer, RetrieveAnswer):
                 documents = (
-                    replace(one, content=Content(one.content.size, _Opener(one.content, self).open))
+                    one._replace(content=Content(one.content.size, _Opener(one.content, self).open))
                     for one in answer.documents
                 )
                 return replace(answer, documents=tuple(documents))

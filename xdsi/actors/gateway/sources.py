@@ -7,7 +7,7 @@ sources are not trusted to keep to that.
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from xdsi.files.failing import Failing, Key
@@ -156,7 +156,7 @@ def gathered(
         came += found.documents
         errors += found.errors
     watch = sources.failing.watched
-    documents = (replace(one, content=watch(one.content, _key(one.request))) for one in came)
+    documents = (one._replace(content=watch(one.content, _key(one.request))) for one in came)
     return RetrieveAnswer(tuple(documents), tuple(errors))
 
 
@@ -182,7 +182,7 @@ def _complete(asked: Sequence[DocumentRequest], answer: RetrieveAnswer) -> Retri
     for each in answer.documents:
         request = _of_request(each.request, wanted.get(each.request.document_unique_id, ()))
         if request is not None:
-            came.setdefault(request, replace(each, request=request))
+            came.setdefault(request, each._replace(request=request))
     errors, others, told = list[XDSError](), list[XDSError](), set[str]()
     for error in answer.errors:
         uid = _document(error.location, wanted)
