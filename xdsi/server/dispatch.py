@@ -25,6 +25,7 @@ from xdsi.model.messages import Staged
 from xdsi.plug import CODECS, Actor, Call, Route
 from xdsi.server import answer, faults
 from xdsi.server.exchange import Exchange, Reply
+from xdsi.server.faults import Refusal
 from xdsi.wire import safexml, soap
 from xdsi.wire.addressing import action_not_supported
 from xdsi.wire.safexml import XmlLimits
@@ -38,7 +39,8 @@ logging.getLogger("spyne").setLevel(logging.ERROR)
 class Job:
     """What spyne carries along with a request, as its user defined context.
 
-    refusal: why the documents could not be received, answered instead of asking the handler
+    refusal: why documents could not be received or the request not be read, answered instead of
+        asking the handler
     """
 
     exchange: Exchange
@@ -46,7 +48,7 @@ class Job:
     route: Route | None = None
     call: Call | None = None
     parts: Mapping[str, Staged] | None = None
-    refusal: XDSError | None = None
+    refusal: Refusal | None = None
     reply: Reply | None = None
 
 
@@ -199,7 +201,16 @@ class _Protocol(ProtocolBase):  # type: ignore[misc]
         return [method]
 
     def deserialize(self, ctx: Any, message: Any) -> None:
-        ctx.in_object = ctx.in_body_doc
+        """Read the request, and let go of all it was read from before the handler works."""
+        job: Job = ctx.udc
+        assert job.route is not None  # noqa: S101 - chosen before
+        if job.refusal is None:
+            codec = CODECS[job.route.transaction.id]
+            try:
+                ctx.in_object = codec.read_request(ctx.in_body_doc, job.parts or {})
+            except (XDSError, ExceptionGroup) as error:
+                job.refusal = error
+        ctx.in_string = ctx.in_document = ctx.in_header_doc = ctx.in_body_doc = None
 
     def serialize(self, ctx: Any, message: Any) -> None:
         job: Job = ctx.udc
@@ -225,10 +236,10 @@ def _name(route: Route) -> str:
 
 
 def _method(route: Route) -> Any:
-    def method(ctx: Any, body: Any) -> Any:
+    def method(ctx: Any, request: Any) -> Any:
         job: Job = ctx.udc
         assert job.call is not None  # noqa: S101 - given with the call
-        return faults.answered(route, body, job.parts or {}, job.call, job.exchange, job.refusal)
+        return faults.answered(route, request, job.call, job.exchange, job.refusal)
 
     method.__name__ = _name(route)  # spyne tells methods apart by it
     return rpc(AnyXml, _returns=AnyXml, _body_style="bare", _udd={"route": route})(method)

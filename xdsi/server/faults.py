@@ -24,8 +24,9 @@ from xdsi.server import answer, log
 from xdsi.server.exchange import Exchange, Reply
 from xdsi.standard import hl7
 from xdsi.wire import hl7v2
-from xdsi.wire.body import Element, Parts
 from xdsi.wire.hl7v2 import Header, Refused
+
+Refusal = XDSError | ExceptionGroup[Exception]  # findings instead of a request
 
 
 class HttpError(Exception):
@@ -50,27 +51,20 @@ class NotRead(Exception):
 
 
 def answered(
-    route: Route,
-    body: Element,
-    parts: Parts,
-    call: Call,
-    exchange: Exchange,
-    refusal: XDSError | None = None,
+    route: Route, request: Any, call: Call, exchange: Exchange, refusal: Refusal | None = None
 ) -> Any:
     """What the handler answers, or the Failure that its findings make.
 
-    refusal: found while the request was received; the handler is not asked then
+    refusal: found while the request was received or read; the handler is not asked then
     Raises SoapFault, and whatever is no finding.
     """
-    codec = CODECS[route.transaction.id]
     try:
         if refusal is not None:
             raise refusal
-        request = codec.read_request(body, parts)
         exchange.ids = log.ids_of(request)
         outcome = route.handler(request, call)
     except (XDSError, ExceptionGroup) as error:
-        outcome = codec.failure(_findings(error))
+        outcome = CODECS[route.transaction.id].failure(_findings(error))
     for each in outcome.errors:  # raised or collected; before others take their place
         told(each)
     if route.located is not None and outcome.errors:
@@ -117,7 +111,7 @@ def _fed(feed: Feed, message: bytes, header: Header, call: Call) -> Acknowledgem
     return answer
 
 
-def _findings(error: XDSError | ExceptionGroup[Exception]) -> tuple[XDSError, ...]:
+def _findings(error: Refusal) -> tuple[XDSError, ...]:
     """All findings in the order raised; what is none of them is raised instead."""
     found = []
     for each in leaves(error):
