@@ -31,6 +31,7 @@ from xdsi.actors.imaging.source import Source
 from xdsi.actors.imaging.web import Place, Web
 from xdsi.model.web import WebAnswer, WebError, WebRequest
 from xdsi.peers.dicomweb import DicomWebArchive
+from xdsi.plug import ArchiveError
 
 AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 
@@ -204,3 +205,21 @@ def test_an_answer_that_is_given_up_lets_the_line_go(read: int) -> None:
         del coming
         gc.collect()
         assert ended.get(timeout=5) == b""
+
+
+@pytest.mark.proves("IMG-118")
+def test_where_there_is_no_connection_it_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Pacs({}) as there:
+        pass
+    with archive(there) as ours:
+        node, tried = web(ours), list[str]()
+        session = ours._web.session
+        request = session.request
+        monkeypatch.setattr(
+            session,
+            "request",
+            lambda *args, **more: tried.append(args[0]) or request(*args, **more),
+        )
+        with pytest.raises(ArchiveError, match="Connection refused"):
+            asked(node)
+        assert tried == ["GET"]

@@ -32,7 +32,7 @@ from xdsi.peers.delivery import Delivery, copied
 from xdsi.peers.scratch import NoRoom, Room, Scratch, readable
 from xdsi.peers.session import Tls, open_session
 from xdsi.peers.wado import Coming, Parts, path_of, series_path
-from xdsi.peers.web import Login, Web
+from xdsi.peers.web import Login, NotConnected, Web
 from xdsi.peers.whole import Whole
 from xdsi.plug import ArchiveBusy, ArchiveError, Call
 
@@ -99,7 +99,7 @@ class DicomWebArchive:
         return told
 
     def whole(self, study: str, series: str | None, call: Call, /) -> Whole | None:
-        """See `Archive`; whatever is wrong is told better by asking for them singly."""
+        """See `Archive`; whatever is wrong with the answer is told better by asking singly."""
         if self._relay == "spool" or not (is_uid(study) and is_uid(series or study)):
             return None
         later = replace(call, deadline=inf)
@@ -113,6 +113,8 @@ class DicomWebArchive:
                     listed = partial(self.instances, study, series, None, later)
                     one = partial(self._coming, call=later)
                     return Whole(parts, first, study, series, listed, one)
+        except NotConnected:
+            raise
         except ArchiveError:
             pass
         return None

@@ -47,6 +47,12 @@ def is_stale(error: BaseException) -> bool:
     return any(isinstance(inner, closed) for inner in _chain(error))
 
 
+def is_unconnected(error: BaseException) -> bool:
+    """No connection ever stood: whatever else is asked there will fare no better."""
+    closed = (urllib3.exceptions.ConnectTimeoutError, ssl.SSLError)  # a refused one is the former
+    return any(isinstance(inner, closed) for inner in _chain(error))
+
+
 def reason(error: BaseException) -> str:
     """What went wrong at the bottom of a chain of wrapped exceptions, without addresses."""
     for inner in _chain(error):

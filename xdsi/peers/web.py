@@ -15,7 +15,7 @@ import requests
 from xdsi.config import Limits
 from xdsi.model.errors import one_line
 from xdsi.peers.caller import Pace
-from xdsi.peers.errors import is_stale, reason
+from xdsi.peers.errors import is_stale, is_unconnected, reason
 from xdsi.peers.session import Body, CutOff, Patience, get
 from xdsi.plug import ArchiveBusy, ArchiveError, Call
 
@@ -26,6 +26,10 @@ _NOTHING = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 class NotThere(ArchiveError):
     """The archive says that it has no such thing."""
+
+
+class NotConnected(ArchiveError):
+    """No connection to the archive can be made."""
 
 
 class NotAcceptable(ArchiveError):
@@ -98,7 +102,10 @@ class Web:
         return answer
 
     def ask(self, path: str, accept: str, patience: Patience) -> requests.Response:
-        """As `get`, whatever its status. Raises ArchiveError when there is no answer."""
+        """As `get`, whatever its status.
+
+        Raises NotConnected when there is no connection, else ArchiveError when there is no answer.
+        """
         headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": "xdsi"}
         if self.login is not None:
             headers["Authorization"] = self.login.header()
@@ -107,7 +114,8 @@ class Web:
         except TimeoutError as error:
             raise ArchiveError(str(error)) from None
         except requests.RequestException as error:
-            raise ArchiveError(reason(error)) from error
+            kind = NotConnected if is_unconnected(error) else ArchiveError
+            raise kind(reason(error)) from error
 
     def _ask(self, url: str, headers: dict[str, str], patience: Patience) -> requests.Response:
         try:
