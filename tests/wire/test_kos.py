@@ -562,7 +562,16 @@ def test_no_instance_at_all_is_refused() -> None:
         made([FOLDER / "DICOMDIR"])
 
 
-@pytest.mark.parametrize("uid", ["1.2.03", "ACME", "1." + "2" * 70])
+@pytest.mark.proves("KOS-054")
+def test_an_instance_is_named_as_it_is(tmp_path: Path) -> None:
+    """Its UID should have no leading zero; a manifest that names it is remarked on, not refused."""
+    with pytest.warns(UserWarning, match="VR UI"):
+        path = write(tmp_path / "a.dcm", SOPInstanceUID="1.2.03")
+    manifest = kos.read_manifest(kos.manifest_bytes(made([path])))
+    assert [each.sop_instance_uid for _, _, each in manifest.references()] == ["1.2.03"]
+
+
+@pytest.mark.parametrize("uid", ["ACME", "1." + "2" * 70])
 @pytest.mark.proves("KOS-054")
 def test_an_instance_with_a_bad_uid_is_refused(uid: str, tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="VR UI"):

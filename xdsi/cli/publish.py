@@ -12,7 +12,7 @@ from xdsi.client.publishing import Outcome, Publication, Publisher
 from xdsi.client.watching import FAILURES
 from xdsi.config import ConfigurationError
 from xdsi.model.study import StudyHeader
-from xdsi.model.values import is_oid
+from xdsi.model.values import is_uid
 from xdsi.plug import Archive, ArchiveError, Call
 from xdsi.wire.dicomfolder import Passed, files_of
 from xdsi.wire.instances import read_studies
@@ -42,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     for each in args.studies:
-        if not is_oid(each) and not Path(each).exists():
+        if not is_uid(each) and not Path(each).exists():
             raise ConfigurationError(f"{each}: neither a UID nor a folder or file that is there")
     published: list[Publication] = []
     failed: list[tuple[str, str]] = []

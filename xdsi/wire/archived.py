@@ -126,14 +126,20 @@ def is_directory_record(head: bytes) -> bool:
         return False
 
 
-def study_of(headers: Iterable[tuple[str, bytes]]) -> StudyHeader:
-    """The study that instances make up. headers: SOP Instance UID and `Archived.header` of each.
+def study_of(
+    headers: Iterable[tuple[str, bytes]], notes: Iterable[tuple[str, bytes]] = ()
+) -> StudyHeader | None:
+    """The study that instances make up; None where there are only manifests.
 
+    headers: SOP Instance UID and `Archived.header` of each; notes: of the rejection notes of other
+        studies that name some of them
     Raises NoSingleStudy, InvalidDocumentContent.
     """
-    return instances.single(
-        instances.studies_of((uid, _item(uid, header)) for uid, header in headers)
+    found = instances.studies_of(
+        ((uid, _item(uid, header)) for uid, header in headers),
+        (_item(uid, header) for uid, header in notes),
     )
+    return instances.single(found) if found else None
 
 
 def _item(uid: str, header: bytes) -> Item:

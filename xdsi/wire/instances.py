@@ -21,7 +21,7 @@ from xdsi.model.manifest import (
     ReferencedRequest,
 )
 from xdsi.model.study import InstanceHeader, Rejection, SeriesHeader, StudyHeader
-from xdsi.model.values import is_oid
+from xdsi.model.values import is_uid
 from xdsi.standard import dicom, mado
 from xdsi.wire import dicomshapes as shapes
 from xdsi.wire.dicomfile import DicomFile, Item, Limits, Shape, read_header
@@ -110,31 +110,42 @@ def read_studies(files: Iterable[Path]) -> tuple[StudyHeader, ...]:
 
     A directory (DICOMDIR) and manifests are no part of a study and are left out; an instance given
     twice counts once.
-    Raises InvalidDocumentContent for a file that is no DICOM instance; for NoSingleStudy see
-    `studies_of`.
+    Raises InvalidDocumentContent for a file that is no DICOM instance; NoSingleStudy for none of
+    any study, and as `studies_of`.
     """
-    return studies_of(
+    found = studies_of(
         (path.name, file.data) for path in files if not is_directory(file := header(path))
     )
+    if not found:
+        raise NoSingleStudy("no DICOM instance among the files")
+    return found
 
 
 def single(studies: tuple[StudyHeader, ...]) -> StudyHeader:
-    """The only study of these. Raises NoSingleStudy for several."""
+    """The only study of these. Raises NoSingleStudy for none and for several."""
+    if not studies:
+        raise NoSingleStudy("no DICOM instance among the files")
     if len(studies) > 1:
         names = ", ".join(each.study_instance_uid for each in studies[:5])
         raise NoSingleStudy(f"{len(studies)} studies, one manifest describes one: {names}")
     return studies[0]
 
 
-def studies_of(items: Iterable[tuple[str, Item]]) -> tuple[StudyHeader, ...]:
+def studies_of(
+    items: Iterable[tuple[str, Item]], notes: Iterable[Item] = ()
+) -> tuple[StudyHeader, ...]:
     """The studies of instances whose headers come one by one, read with `HEADER` or `NOTE`.
 
-    items: what errors call an instance, and its header
-    Raises InvalidDocumentContent for a UID that is none, NoSingleStudy for no instance at all, a
-    study of several patients, or one UID for different things.
+    items: what errors call an instance, and its header; manifests are no part of a study
+    notes: headers of rejection notes of other studies, which may name instances of these
+    Raises InvalidDocumentContent for a UID that is none, NoSingleStudy for a study of several
+    patients, or one UID for different things.
     """
     found: dict[str, _Found] = {}
-    notes: dict[str, list[Rejection]] = {}
+    rejections: dict[str, list[Rejection]] = {}
+    for note in notes:
+        for study, rejection in _rejections(note):
+            rejections.setdefault(study, []).append(rejection)
     shared = _Shared()
     for name, item in items:
         if is_manifest(item):
@@ -146,14 +157,13 @@ def studies_of(items: Iterable[tuple[str, Item]]) -> tuple[StudyHeader, ...]:
                 f"{name} and {known.name} have one SOP Instance UID "
                 f"{each.instance.sop_instance_uid} for different instances"
             )
-        if known is each and (note := _rejection(item)):
-            notes.setdefault(each.study.study_instance_uid, []).append(note)
-    if not found:
-        raise NoSingleStudy("no DICOM instance among the files")
+        if known is each:
+            for study, rejection in _rejections(item):
+                rejections.setdefault(study, []).append(rejection)
     members: dict[str, list[_Found]] = {}
     for each in sorted(found.values(), key=lambda each: each.order):
         members.setdefault(each.study.study_instance_uid, []).append(each)
-    return tuple(_study(members[uid], notes.get(uid, [])) for uid in sorted(members))
+    return tuple(_study(members[uid], rejections.get(uid, [])) for uid in sorted(members))
 
 
 @dataclass(slots=True)
@@ -237,26 +247,28 @@ def _series_of(found: list[_Found]) -> SeriesHeader:
     )
 
 
-def _rejection(item: Item) -> Rejection | None:
-    """What a note takes back (KOS-006); None for every other instance."""
+def _rejections(item: Item) -> Iterator[tuple[str, Rejection]]:
+    """What a note takes back (KOS-006), by Study Instance UID; in its own study itself as well.
+
+    Nothing for every other instance.
+    """
     title = item.first(dicom.CONCEPT_NAME_CODE_SEQUENCE, CodedConcept)
     if (
         item.uid(dicom.SOP_CLASS_UID) != dicom.KEY_OBJECT_SELECTION
         or title is None
         or (title.value, title.scheme) not in dicom.REJECTION_TITLES
     ):
-        return None
-    return Rejection(
-        title, item.uid(dicom.SOP_INSTANCE_UID), tuple(dict.fromkeys(_referenced(item)))
-    )
-
-
-def _referenced(item: Item) -> Iterator[str]:
-    tree = item.made(dicom.CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, ManifestStudy)
-    for study in tree:
+        return
+    named: dict[str, list[str]] = {item.uid(dicom.STUDY_INSTANCE_UID): []}
+    for study in item.made(dicom.CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, ManifestStudy):
         for series in study.series:
-            for each in series.instances:
-                yield each.sop_instance_uid
+            uids = named.setdefault(study.study_instance_uid, [])
+            uids += (each.sop_instance_uid for each in series.instances)
+    for uid, instances in named.items():
+        yield (
+            uid,
+            Rejection(title, item.uid(dicom.SOP_INSTANCE_UID), tuple(dict.fromkeys(instances))),
+        )
 
 
 def is_directory(file: DicomFile) -> bool:
@@ -283,7 +295,7 @@ def _found(name: str, item: Item, shared: _Shared) -> _Found:
         ("Series Instance UID", dicom.SERIES_INSTANCE_UID),
     ):
         uids[tag] = item.uid(tag)
-        if not is_oid(uids[tag]):
+        if not is_uid(uids[tag]):
             raise InvalidDocumentContent(
                 f"{name} {label}",
                 "required to be a UID of at most 64 digits and dots",

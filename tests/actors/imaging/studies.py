@@ -84,13 +84,13 @@ def study(uid: str, series: Mapping[str, int], **changes: Any) -> dict[str, byte
     return made
 
 
-def note(title: str, study_uid: str, *rejected: str, uid: str = "") -> bytes:
-    """A key object selection about instances of a study."""
+def note(title: str, study_uid: str, *rejected: str, uid: str = "", kept_in: str = "") -> bytes:
+    """A key object selection about instances of a study. kept_in: the study it is of itself"""
     data = pydicom.dcmread(io.BytesIO(_bytes("CT_small.dcm")), stop_before_pixels=True)
     data.remove_private_tags()
     data.PatientID = SAMPLE_PATIENT
     data.SOPClassUID, data.Modality = KEY_OBJECT_SELECTION, "KO"
-    data.SOPInstanceUID, data.StudyInstanceUID = uid or new_uid(), study_uid
+    data.SOPInstanceUID, data.StudyInstanceUID = uid or new_uid(), kept_in or study_uid
     data.SeriesInstanceUID = new_uid()
     data.SeriesNumber = 99
     for keyword in ("Rows", "Columns", "SamplesPerPixel"):

@@ -76,6 +76,27 @@ def test_states_of_studies(index: Index, tmp_path: Any) -> None:
     assert {uid for uid in second if second[uid].mark != first[uid].mark} == {"1.2.3.1"}
 
 
+@pytest.mark.proves("IMG-012", "IMG-014")
+def test_what_is_corrected_or_exchanged_changes_the_mark(index: Index, tmp_path: Any) -> None:
+    """Though as many are there as before, and rows may get the numbers of removed ones."""
+    one = sample(tmp_path)
+
+    def mark() -> str:
+        (state,) = index.states(None)
+        return state.mark
+
+    first, last = addition(one, 1), addition(one, 2)
+    index.add([first, last])
+    marks = [mark()]
+    index.add([replace(last, name="c" * 34, replaces=last.name)])
+    marks.append(mark())
+    index.remove("1.2.3", instance=last.instance.sop_instance_uid)
+    index.add([replace(addition(one, 3), name="d" * 34)])
+    marks.append(mark())
+    assert len(set(marks)) == 3
+    assert {each.mark for each in index.states(0)} == {marks[-1]}
+
+
 @contextmanager
 def plans(index: Index) -> Iterator[list[str]]:
     """The plan of every statement that reads or changes rows, as the database tells it."""

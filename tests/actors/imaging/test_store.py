@@ -346,6 +346,36 @@ def test_what_a_note_rejects_is_not_shared(images: ImageStore, title: str, is_fi
     assert shared == list(files), "the note is gone"
 
 
+@pytest.mark.proves("IMG-014", "IMG-016")
+@pytest.mark.parametrize("is_first", [True, False], ids=["note first", "note last"])
+def test_a_note_of_another_study_rejects_as_well(images: ImageStore, is_first: bool) -> None:
+    uid, other = new_uid(), new_uid()
+    files = study(uid, {f"{uid}.1": 2})
+    first, rejected = files
+    mark = note("113001", uid, rejected, uid=f"{other}.9", kept_in=other)
+    states = []
+    for each in ([mark], [*files.values()]) if is_first else ([*files.values()], [mark]):
+        keep(images, *each)
+        states.append({one.study_instance_uid: one.mark for one in images.states(0)})
+    shared = [each.sop_instance_uid for each in images.instances(uid, None, None, CALL)]
+    told = images.study(uid, CALL)
+    assert told is not None
+    assert [each.sop_instance_uid for one in told.series for each in one.instances] == shared
+    assert shared == [first]
+    assert states[0].get(uid) != states[1][uid]
+    images.remove(other)
+    told = images.study(uid, CALL)
+    assert told is not None and not told.rejections
+
+
+@pytest.mark.proves("KOS-005")
+def test_a_study_of_manifests_alone_is_none_to_share(images: ImageStore) -> None:
+    uid = new_uid()
+    keep(images, note("113030", uid, f"{uid}.1"))
+    assert len(images.instances(uid, None, None, CALL)) == 1
+    assert images.study(uid, CALL) is None
+
+
 def test_other_notes_and_other_studies_reject_nothing(images: ImageStore) -> None:
     uid = new_uid()
     files = study(uid, {f"{uid}.1": 1})

@@ -19,6 +19,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -140,12 +141,34 @@ _HEADERS = (
 )
 
 
+_NOTES = (
+    select(INSTANCE.c.sop_instance_uid, HEADER.c.content)
+    .select_from(INSTANCE)
+    .join(SERIES, SERIES.c.id == INSTANCE.c.series_id)
+    .join(STUDY, STUDY.c.id == SERIES.c.study_id)
+    .join(HEADER, HEADER.c.instance_id == INSTANCE.c.id)
+    .where(
+        INSTANCE.c.id.in_(
+            select(REJECTION.c.note_id).where(REJECTION.c.study_instance_uid == bindparam("study"))
+        ),
+        STUDY.c.study_instance_uid != bindparam("study"),
+    )
+)
+# by notes of whatever study
+_TAKEN_BACK = (
+    select(func.count())
+    .select_from(REJECTION)
+    .where(REJECTION.c.study_instance_uid == STUDY.c.study_instance_uid)
+    .scalar_subquery()
+    .label("taken_back")
+)
 _STATES = (
     select(
         STUDY.c.id,
         STUDY.c.study_instance_uid,
         func.count().label("number"),
-        func.sum(INSTANCE.c.id).label("ids"),
+        func.sum(INSTANCE.c.stamp).label("stamps"),
+        _TAKEN_BACK,
         func.max(INSTANCE.c.stored).label("stored"),
     )
     .select_from(STUDY)
@@ -156,10 +179,17 @@ _STATES = (
     .order_by(STUDY.c.id)
     .limit(LIST)
 )
-_HAVE_GAINED = STUDY.c.id.in_(
-    select(SERIES.c.study_id)
-    .join(INSTANCE, INSTANCE.c.series_id == SERIES.c.id)
-    .where(INSTANCE.c.stored >= bindparam("since"))
+_HAVE_GAINED = or_(
+    STUDY.c.id.in_(
+        select(SERIES.c.study_id)
+        .join(INSTANCE, INSTANCE.c.series_id == SERIES.c.id)
+        .where(INSTANCE.c.stored >= bindparam("since"))
+    ),
+    STUDY.c.study_instance_uid.in_(
+        select(REJECTION.c.study_instance_uid)
+        .join(INSTANCE, INSTANCE.c.id == REJECTION.c.note_id)
+        .where(INSTANCE.c.stored >= bindparam("since"))
+    ),
 )
 
 
@@ -219,7 +249,14 @@ class Index:
 
     def headers(self, study: str) -> list[tuple[str, bytes]]:
         """SOP Instance UID and header of each instance of a study, rejected ones among them."""
-        rows: Sequence[Sequence[Any]] = self._units.rows(_HEADERS, {"study": study})
+        return self._headers(_HEADERS, study)
+
+    def notes(self, study: str) -> list[tuple[str, bytes]]:
+        """The same of the notes in other studies that reject instances of a study."""
+        return self._headers(_NOTES, study)
+
+    def _headers(self, statement: Select[Any], study: str) -> list[tuple[str, bytes]]:
+        rows: Sequence[Sequence[Any]] = self._units.rows(statement, {"study": study})
         return [(uid, header) for uid, header in rows]
 
     def states(self, since: float | None) -> Iterator[StudyState]:
@@ -230,7 +267,7 @@ class Index:
         while rows := self._units.rows(statement, values):
             for row in rows:
                 values["after"] = row.id
-                yield StudyState(row.study_instance_uid, f"{row.number}/{row.ids}", row.stored)
+                yield StudyState(row.study_instance_uid, _mark(row), row.stored)
 
     def add(self, additions: Sequence[Addition]) -> tuple[frozenset[str], tuple[str, ...]]:
         """Index files, all in one step, each with an instance of its own.
@@ -321,6 +358,12 @@ class Index:
     def close(self) -> None:
         """Let go of the database; the engine stays its maker's."""
         self._units.close()
+
+
+def _mark(row: Any) -> str:
+    # a study that nobody takes anything back of keeps the mark it had before there were stamps
+    taken = f"/{row.taken_back}" if row.taken_back else ""
+    return f"{row.number}/{row.stamps}{taken}"
 
 
 def _is_failing(until: int | None) -> bool:

@@ -14,6 +14,7 @@ from xdsi.actors.imaging.schema import HEADER, INSTANCE, REJECTION, SERIES, STUD
 from xdsi.wire.archived import Archived
 
 _LAST = 1 << 31  # in the order of numbers: above every DICOM integer
+_STAMP = 10  # hex digits of a file's name, so that those of a million files stay below 2**63
 LIST = 500  # values of one IN; longer lists are split
 
 
@@ -115,6 +116,7 @@ def insert_(unit: Unit, additions: Sequence[Addition]) -> None:
             "seal": each.seal,
             "start": each.instance.start,
             "stored": unit.now,
+            "stamp": int(each.name[-_STAMP:], 16),
         }
         for each in ordered
     ]

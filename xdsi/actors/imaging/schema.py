@@ -42,6 +42,7 @@ SERIES = Table(
 )
 
 # start: octets of the file before its data set; frames: 0 without pixel data
+# stamp: another one for each file ever stored, so that sums of them tell a change; ids return
 # failing_until: not delivered before this time, because its bytes were wrong or could not be read
 INSTANCE = Table(
     "instance",
@@ -60,6 +61,7 @@ INSTANCE = Table(
     Column("start", BigInteger, nullable=False),
     Column("stored", BigInteger, nullable=False),
     Column("failing_until", BigInteger),
+    Column("stamp", BigInteger, nullable=False, server_default="0"),
     Index("ix_instance_series_id", "series_id"),
     Index("ix_instance_stored", "stored"),
 )
@@ -81,6 +83,7 @@ REJECTION = Table(
     Column("sop_instance_uid", TEXT, primary_key=True),
     Column("study_instance_uid", TEXT, nullable=False),
     Index("ix_rejection_sop_instance_uid", "sop_instance_uid"),
+    Index("ix_rejection_study_instance_uid", "study_instance_uid"),
 )
 
 # one row: the identity of the store of files this index belongs to

@@ -274,7 +274,7 @@ class ImageStore:
     def study(self, study: str, call: Call, /) -> StudyHeader | None:
         with _asked():
             headers = self.index.headers(study)
-            return archived.study_of(headers) if headers else None
+            return archived.study_of(headers, self.index.notes(study)) if headers else None
 
     def states(self, since: float | None) -> Iterator[StudyState]:
         """How studies stand, each with another mark when it has changed (see `Index.states`).
