@@ -232,6 +232,11 @@ class ArchiveBusy(ArchiveError):
     """Not now: the archive is busy, or must fetch it first; asked again later it may answer."""
 
 
+class StudyUnclear(ArchiveError):
+    """What it holds by one Study Instance UID makes no one study: it is of several patients, or one
+    UID stands for two things. Asked again it is the same."""
+
+
 # SOP Instance UIDs and Part 10 files in any order, each read before the next is asked for
 Whole = Iterable[tuple[str, Content]]
 

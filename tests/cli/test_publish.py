@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
@@ -82,6 +84,42 @@ def test_study_of_a_dicomweb_archive_is_published_by_its_metadata(
     said = call("publish", STUDY, "--config", config, "--patient", patient)
     assert said.code == 2
     assert said.complaint.endswith("the archive does not tell of it (Connection refused)")
+
+
+@pytest.mark.proves("IMG-014")
+def test_study_under_the_wrong_patient_is_published_under_the_right_one(
+    node: Node, study: Study, call: Run
+) -> None:
+    wrong, right = fresh_patient(), fresh_patient()
+    at = (study.folder, "--config", node.config, "--patient")
+    assert call("publish", *at, str(wrong)).code == 0
+    said = call("publish", *at, str(right), "--was", str(wrong))
+    assert said.code == 1
+    assert f"{study.uid}: new" in said.out and f"{study.uid}: still shared" in said.out
+    assert str(wrong) in said.err
+    said = call("publish", *at, str(right), "--was", str(wrong), "--withdraw")
+    assert (said.code, said.out.count(study.uid)) == (0, 2), said.err
+    assert [len(current(node, study, each)) for each in (wrong, right)] == [0, 1]
+
+
+@pytest.mark.proves("UC-120")
+def test_a_study_that_is_none_keeps_no_other_from_being_published(
+    node: Node, study: Study, call: Run, tmp_path: Path
+) -> None:
+    mixed = Study(tmp_path / "mixed")
+    mixed.add(1, 1)
+    mixed.add(1, 2, PatientID="T-somebody-else")
+    for each in (study, mixed):
+        assert call("import", each.folder, "--config", node.config).code == 0
+    said = call("publish", mixed.uid, study.uid, "--config", node.config, "--json")
+    assert said.code == 1
+    told = json.loads(said.out)
+    assert [each["study"] for each in told["studies"]] == [study.uid]
+    ((failed, why),) = [(each["study"], each["reason"]) for each in told["failed"]]
+    assert failed == mixed.uid and "2 different Patient IDs" in why
+    with pytest.raises(HTTPError) as refused:
+        urlopen(f"{node.base}/dicom-web/studies?StudyInstanceUID={mixed.uid}")
+    assert refused.value.code == 409 and "2 different Patient IDs" in refused.value.read().decode()
 
 
 @pytest.mark.proves("IMG-190", "IMG-191", "IMG-192", "MADO-033", "MADO-034")

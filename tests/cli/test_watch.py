@@ -13,6 +13,7 @@ from tests.cli.conftest import Run
 from tests.cli.test_publish import current, node
 from tests.client.imagestudies import Study
 from tests.node import AUTHORITY, XDSI, Node, environment
+from xdsi.model.values import CX
 
 __all__ = ["node"]
 
@@ -180,3 +181,20 @@ def test_process_publishes_and_ends_cleanly(
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.proves("IMG-014")
+@pytest.mark.parametrize("withdraw", [True, False], ids=["withdrawn", "told"])
+def test_a_corrected_patient_leaves_no_manifest_under_the_wrong_one(
+    watching: Watching, folder: Path, study: Study, withdraw: bool
+) -> None:
+    more = ("--withdraw",) if withdraw else ()
+    wrong = CX(f"{study.patient}^^^&{AUTHORITY}&ISO")
+    assert watching.once(folder, *more) == [(study.uid, "new")]
+    study.patient += "-right"
+    study.add_series(1, 2)
+    outcome = "withdrawn" if withdraw else "stale"
+    assert watching.once(folder, *more) == [(study.uid, "new"), (study.uid, outcome)]
+    assert len(current(watching.node, study)) == 1
+    assert len(current(watching.node, study, wrong)) == (not withdraw)
+    assert watching.once(folder, *more) == []

@@ -5,9 +5,11 @@ from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
+from pydicom.sequence import Sequence
 
 from tests.client.imagestudies import Study
 from tests.node import Node, change, fresh_patient, init, serving
+from tests.wire.studies import SR, code
 from xdsi.client import DocumentConsumer, DocumentSource, MetadataSource, NoAnswer, compose
 from xdsi.client.publishing import Outcome, Publisher
 from xdsi.model.errors import XDSError, XDSUnknownPatientId, leaves
@@ -16,9 +18,10 @@ from xdsi.model.messages import ProvideRequest
 from xdsi.model.objects import DocumentEntry
 from xdsi.model.sharing import Share, domain_patient
 from xdsi.model.values import CX, OID
-from xdsi.standard import mado, urns
+from xdsi.standard import anatomy, mado, urns
 from xdsi.wire import kos
 
+DIGITAL_X_RAY, SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.7"
 LOCATION = "2.999.40"
 OTHER = "2.999.41"
 AUTHORITIES = ("2.999.7",)
@@ -314,6 +317,28 @@ def test_refusal_of_the_registry_is_raised(domain: Domain, study: Study) -> None
     with pytest.raises(ExceptionGroup) as refused:
         domain.publisher(patient=lambda study: stranger).publish(study.header)
     assert [type(each) for each in leaves(refused.value)] == [XDSUnknownPatientId]
+
+
+@pytest.mark.proves("IMG-032", "IMG-033", "IMG-034", "IMG-035", "IMG-036")
+def test_entry_says_what_was_acquired_where_and_why(domain: Domain, tmp_path: Path) -> None:
+    """Also where classes tell nothing or another modality: an endoscopy, a dental panorama."""
+    study = Study(tmp_path / "teeth")
+    procedure = Sequence([code("P-1", "99TEST", "Teeth and more")])
+    told = {"ProcedureCodeSequence": procedure, "BodyPartExamined": "JAW"}
+    study.add(1, 1, SOPClassUID=DIGITAL_X_RAY, Modality="PX", **told)
+    study.add(2, 1, SOPClassUID=SECONDARY_CAPTURE, Modality="ES", **told)
+    study.add(3, 1, SOPClassUID=SR, Modality="SR", **told)
+    domain.publisher().publish(study.header)
+    (entry,) = domain.entries(study)
+    jaw = anatomy.body_part("JAW")
+    assert jaw is not None
+    assert [(each.code, str(each.display)) for each in entry.event_codes] == [
+        ("PX", "Panoramic X-Ray"),
+        ("ES", "Endoscopy"),
+        (jaw.value, jaw.meaning),
+        ("P-1", "Teeth and more"),
+    ]
+    assert entry.type_code is not None and entry.type_code.code == "P-1"
 
 
 @pytest.mark.proves("UC-120")

@@ -24,6 +24,7 @@ from xdsi.model.objects import (
     InternationalString,
     SubmissionSet,
 )
+from xdsi.model.study import StudyHeader
 from xdsi.model.values import (
     CX,
     DTM,
@@ -37,7 +38,7 @@ from xdsi.model.values import (
 )
 from xdsi.standard import cda, dicom, kinds, urns
 from xdsi.standard.formats import Coded
-from xdsi.wire.describe import Described, DescribedAuthor, body_parts, describe
+from xdsi.wire.describe import Described, DescribedAuthor, body_parts, describe, of_study
 
 # Codes of an entry that no document tells; affinity domains set their own (`--code`). Those that
 # depend on the kind of document stand in `xdsi.standard.kinds`.
@@ -76,6 +77,7 @@ class Wishes:
     source_patient: the patient's identifier at the source; default: the document's, else patient
     codes: IHE attribute name -> code, for names in CODED
     replaces: entryUUIDs of the entries that the (single) document replaces
+    study: that of the (single) manifest, which tells more of it
     """
 
     patient: CX
@@ -89,6 +91,7 @@ class Wishes:
     reference: Reference = NO_REFERENCE
     service_start: str | None = None
     replaces: tuple[str, ...] = ()
+    study: StudyHeader | None = None
 
 
 def provide_request(
@@ -103,6 +106,8 @@ def provide_request(
     if wishes.replaces and len(files) != 1:
         raise ValueError("a replacement takes exactly one document")
     described = [describe(file) for file in files]
+    if wishes.study is not None:
+        described = [of_study(facts, wishes.study) for facts in described]
     for file, facts in zip(files, described, strict=True):
         if facts.replaces and not wishes.replaces:
             remark(f"{file.name} replaces another document by its own words, this submission none")

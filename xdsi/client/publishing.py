@@ -69,9 +69,13 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What a look at the registry says is to be done. current: of this source, with entries."""
+    """What a look at the registry says is to be done.
+
+    study: what is shared of it; current: of this source, with entries
+    """
 
     publication: Publication
+    study: StudyHeader
     manifest: Dataset | None
     current: Mapping[str, DocumentEntry]
 
@@ -142,6 +146,19 @@ class Publisher:
         entries = [entry for entry, _ in current.values()]
         return self._withdrawn(found, entries) if current else found
 
+    def moved(self, study: str, was: CX, patient: CX) -> Publication | None:
+        """The same under a patient whose study it turned out not to be; None for nothing there.
+
+        To be done when it is published under the right one, so that it can be found all the time.
+        """
+        if was == patient:
+            return None
+        found = self.gone(study, was)
+        if found.outcome is Outcome.NOTHING:
+            return None
+        note = f"that is its manifest under {was}, whose study it is not"
+        return replace(found, notes=(*found.notes, note))
+
     def _plan(self, whole: StudyHeader, known: dict[str, Manifest | None]) -> _Plan:
         study, patient = shared(whole, *self.shares), self.patient(whole)
         current, notes = self._current(study.study_instance_uid, patient, known)
@@ -156,14 +173,14 @@ class Publisher:
         )
         if not study.series:
             outcome = Outcome.STALE if current else Outcome.NOTHING
-            return _Plan(replace(publication, outcome=outcome), None, entries)
+            return _Plan(replace(publication, outcome=outcome), study, None, entries)
         manifest = kos.manifest_of(study, retrieve_location_uid=self.source_id, **self.making)
         draft = kos.read_manifest(kos.manifest_bytes(manifest))
         if len(current) == 1:
             ((unique_id, (_, there)),) = current.items()
             if _lasting(there) == _lasting(draft):
                 same = replace(publication, outcome=Outcome.UNCHANGED, replaced=())
-                return _Plan(replace(same, unique_id=unique_id), None, entries)
+                return _Plan(replace(same, unique_id=unique_id), study, None, entries)
         now = _instances(draft)
         before = {each for _, there in current.values() for each in _instances(there)}
         publication = replace(
@@ -173,7 +190,7 @@ class Publisher:
             gained=len(now - before),
             lost=len(before - now),
         )
-        return _Plan(publication, manifest, entries)
+        return _Plan(publication, study, manifest, entries)
 
     def _current(
         self, study: str, patient: CX, known: dict[str, Manifest | None]
@@ -231,6 +248,7 @@ class Publisher:
             patient=plan.publication.patient,
             source_id=OID(self.source_id),
             replaces=tuple(str(entry.entry_uuid) for entry in plan.current.values()),
+            study=plan.study,
         )
         with TemporaryDirectory(prefix="xdsi-") as folder:
             file = Path(folder) / "manifest.dcm"

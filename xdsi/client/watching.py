@@ -156,14 +156,18 @@ class Watch:
         except FAILURES as error:
             self.failed(due.study, error, self.state.failed(due, self.clock()))
             return False
-        self.state.done(due, None if published is None else published.patient)
-        if published is not None:
-            self.told(published)
+        self.state.done(due, published[0].patient if published else None)
+        for each in published:
+            self.told(each)
         return True
 
-    def _published(self, due: Due) -> Publication | None:
-        """None for a study that went before it was ever published."""
+    def _published(self, due: Due) -> list[Publication]:
+        """Nothing for a study that went before it was ever published; two for one that turns out to
+        be another patient's than it was published under.
+        """
         study = None if due.mark == GONE else self.watched.study(due.study)
-        if study is not None:
-            return self.publisher.publish(study, lambda: self.watched.study(due.study))
-        return None if due.patient is None else self.publisher.gone(due.study, due.patient)
+        if study is None:
+            return [] if due.patient is None else [self.publisher.gone(due.study, due.patient)]
+        done = self.publisher.publish(study, lambda: self.watched.study(due.study))
+        old = self.publisher.moved(due.study, due.patient, done.patient) if due.patient else None
+        return [done] if old is None else [done, old]

@@ -20,7 +20,7 @@ from xdsi.model.values import is_uid
 from xdsi.peers.session import Body
 from xdsi.peers.wado import path_of
 from xdsi.peers.web import NotThere, Web, take
-from xdsi.plug import ArchiveError, Call
+from xdsi.plug import ArchiveError, Call, StudyUnclear
 from xdsi.standard import dicom
 from xdsi.wire import dicomjson
 from xdsi.wire.dicomfile import Item, Shape
@@ -105,7 +105,7 @@ def study_header(web: Web, study: str, call: Call) -> StudyHeader | None:
     except NotThere:
         return None
     except (InvalidDocumentContent, NoSingleStudy) as error:
-        raise ArchiveError(str(error)) from error
+        raise StudyUnclear(str(error)) from error
 
 
 def study_states(web: Web, since: date, call: Call) -> Iterator[StudyState]:

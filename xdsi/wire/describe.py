@@ -6,7 +6,7 @@ Source: IMG-020 to IMG-065 (IHE RAD TF-3 4.68.4.1.2.3); ITI TF-3 4.2.3.2.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from typing import TypedDict
 
 from xdsi.model.manifest import CodedConcept, IssuedId, PatientHeader, ReferencedRequest
 from xdsi.model.report import CdaHeader, Organization, PersonName, Professional, ReportCode
+from xdsi.model.study import StudyHeader
 from xdsi.standard import anatomy, cda, dicom
 from xdsi.standard.formats import Coded
 from xdsi.standard.kinds import DocumentKind
@@ -120,6 +121,21 @@ def _manifest(path: Path) -> Described:
         type_code=next(iter((*procedures, *_procedure(manifest.requests, ()))), None),
         service_start=dtm_from_dicom(manifest.study_date, manifest.study_time, manifest.timezone),
         authors=(DescribedAuthor(institution=xon(maker, *parts[8:9])),) if maker else (),
+    )
+
+
+def of_study(facts: Described, study: StudyHeader) -> Described:
+    """The same of a manifest, with what its study tells beside it: modalities, of which SOP classes
+    let only guess, regions and procedures (IMG-032 to IMG-036).
+    """
+    regions = _coded(each.region for each in study.series if each.region)
+    procedures = _procedure(study.requests, study.procedure_codes)
+    return replace(
+        facts,
+        modalities=_acquired(study.modalities) or facts.modalities,
+        regions=tuple(dict.fromkeys((*facts.regions, *regions, *body_parts(*study.body_parts)))),
+        procedures=tuple(dict.fromkeys((*facts.procedures, *procedures))),
+        type_code=facts.type_code or next(iter(procedures), None),
     )
 
 

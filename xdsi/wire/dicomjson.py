@@ -33,7 +33,11 @@ def studies(
 
     Raises InvalidDocumentContent and NoSingleStudy as `headers` and `studies_of`.
     """
-    return studies_of((what, each) for answer in answers for each in headers(answer, what=what))
+    return studies_of(
+        (each.uid(dicom.SOP_INSTANCE_UID) or what, each)
+        for answer in answers
+        for each in headers(answer, what=what)
+    )
 
 
 def headers(chunks: Iterable[bytes], *, what: str = "metadata") -> Iterator[Item]:

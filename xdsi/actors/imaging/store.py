@@ -35,7 +35,7 @@ from xdsi.model.errors import InvalidDocumentContent, XDSError, XDSRepositoryBus
 from xdsi.model.imaging import HeldInstance
 from xdsi.model.messages import Content, Reader, Staged
 from xdsi.model.study import StudyHeader, StudyState
-from xdsi.plug import ArchiveBusy, ArchiveError, Call
+from xdsi.plug import ArchiveBusy, ArchiveError, Call, StudyUnclear
 from xdsi.standard import dicom
 from xdsi.wire import archived
 from xdsi.wire.archived import Archived
@@ -341,10 +341,12 @@ def _asked() -> Iterator[None]:
         yield
     except XDSRepositoryBusy as error:
         raise ArchiveBusy(error.context) from error
+    except InvalidDocumentContent as error:
+        raise StudyUnclear(error.context) from error
     except XDSError as error:
         raise ArchiveError(error.context) from error
     except NoSingleStudy as error:
-        raise ArchiveError(str(error)) from error
+        raise StudyUnclear(str(error)) from error
 
 
 def _outcome(chosen: tuple[_Arrival, Entry | None]) -> Outcome:

@@ -16,7 +16,7 @@ from xdsi.model.imaging import HeldInstance
 from xdsi.model.messages import Staged
 from xdsi.model.values import is_uid
 from xdsi.model.web import WebAnswer, WebError, WebRequest
-from xdsi.plug import ArchiveBusy, ArchiveError, Call, WebRoute
+from xdsi.plug import ArchiveBusy, ArchiveError, Call, StudyUnclear, WebRoute
 
 
 class Kept(Protocol):
@@ -130,6 +130,8 @@ def _refused(error: ArchiveError | XDSError) -> WebError:
     """What is told of an archive that does not answer, or of an instance that it cannot give."""
     if isinstance(error, ArchiveBusy | XDSRepositoryBusy):
         return WebError(503, f"not now ({error})", ("Retry-After", "30"))
+    if isinstance(error, StudyUnclear):
+        return WebError(409, f"the study cannot be told of as one: {error}")
     if isinstance(error, ArchiveError):
         return WebError(503, f"the archive does not answer ({error})", ("Retry-After", "60"))
     if error.rule == "IMG-112":
