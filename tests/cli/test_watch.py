@@ -1,10 +1,12 @@
 """`xdsi watch`: studies are published when they are quiet; a restart loses and repeats nothing."""
 
+import errno
 import json
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from tests.cli.test_publish import current, node
 from tests.client.imagestudies import Study
 from tests.node import AUTHORITY, XDSI, Node, environment
 from xdsi.model.values import CX
+from xdsi.wire.dicomfile import is_part10
 
 __all__ = ["node"]
 
@@ -93,6 +96,34 @@ def test_empty_folder_is_taken_for_a_disk_that_is_away(
         each.unlink()
     assert watching.once(folder, "--withdraw", code=1) == [(None, "failed")]
     assert len(current(watching.node, study)) == 1
+
+
+def test_a_file_that_cannot_be_read_stops_nothing(
+    watching: Watching, folder: Path, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "loop").symlink_to(folder / "loop")
+    watching.once(folder)
+    bad = study.folder / "1-1.dcm"
+    content = bad.read_bytes()
+    monkeypatch.setattr("xdsi.wire.dicomfolder.is_part10", partial(broken, content[:132]))
+    bad.write_bytes(content + b"\0" * 8)
+    other = Study(folder / "two")
+    other.add(1, 1, PatientName="Another^Anna")
+    (other.folder / "1-1.dcm").write_bytes(b"\1" + (other.folder / "1-1.dcm").read_bytes()[1:])
+    said = watching.call(
+        "watch", folder, "--config", watching.node.config, "--state", watching.state, *NOW
+    )
+    assert said.code == 0
+    assert f"{bad}: Input/output error; what is known of it stays" in said.err
+    assert [json.loads(line)["study"] for line in said.out.splitlines()] == [other.uid]
+    assert len(current(watching.node, study)) == 1
+
+
+def broken(head: bytes, data: bytes) -> bool:
+    """A disk that fails at this one place."""
+    if data == head:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    return is_part10(data)
 
 
 @pytest.mark.proves("UC-122", "UC-152")

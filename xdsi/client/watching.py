@@ -7,7 +7,6 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -47,23 +46,39 @@ class Watched(Protocol):
 
 @dataclass(slots=True)
 class Folder:
-    """The DICOM files in a folder and all below. problem: told of a file that cannot be read."""
+    """The DICOM files in a folder and all below.
+
+    problem: told of a file that cannot be read, once; as long as that lasts it counts as it was
+    """
 
     path: Path
     state: State
     problem: Callable[[str], None]
     tells_all: bool = field(default=True, init=False)
+    _unread: set[Path] = field(default_factory=set, init=False)
 
     def states(self, since: float | None, turn: int) -> Iterator[StudyState]:
         """See `Watched`; only new and changed files are opened."""
         if not self.path.is_dir():
             raise NotADirectoryError(20, "is no folder", str(self.path))
         for path in dicomfolder.below(self.path):
-            with suppress(FileNotFoundError):  # gone in this moment
-                seen = _seen(path)
-                if not self.state.knows_file(seen, turn):
-                    self.state.note_file(seen, turn, self._study_of(path))
+            try:
+                self._look_at(path, turn)
+            except FileNotFoundError:  # gone in this moment
+                continue
+            except OSError as error:
+                self.state.keep_file(os.fsencode(path), turn)
+                if path not in self._unread:
+                    self.problem(f"{path}: {error.strerror}; what is known of it stays")
+                self._unread.add(path)
+            else:
+                self._unread.discard(path)
         yield from self.state.studies_of_files(turn)
+
+    def _look_at(self, path: Path, turn: int) -> None:
+        seen = _seen(path)
+        if not self.state.knows_file(seen, turn):
+            self.state.note_file(seen, turn, self._study_of(path))
 
     def _study_of(self, path: Path) -> str:
         try:

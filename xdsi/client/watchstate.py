@@ -134,6 +134,10 @@ class State:
         )
         return cursor.rowcount == 1
 
+    def keep_file(self, path: bytes, turn: int) -> None:
+        """A file that is there and cannot be read."""
+        self._database.execute("UPDATE file SET turn = ? WHERE path = ?", (turn, path))
+
     def note_file(self, file: FileSeen, turn: int, study: str) -> None:
         """A new or changed file. study: "" for one that is of none."""
         self._database.execute(

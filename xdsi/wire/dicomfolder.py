@@ -67,14 +67,25 @@ def below(folder: Path) -> Iterator[Path]:
     for each in found:
         if each.is_dir(follow_symlinks=False):
             yield from below(Path(each.path))
-        elif each.is_file():
+        elif _is_file(each):
             yield Path(each.path)
 
 
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False
+
+
 def is_dicom(path: Path) -> bool:
-    """Whether a file begins as a DICOM file does."""
-    with path.open("rb") as file:
-        return is_part10(file.read(_HEAD))
+    """Whether a file begins as a DICOM file does. Raises OSError, which names it."""
+    try:
+        with path.open("rb") as file:
+            return is_part10(file.read(_HEAD))
+    except OSError as error:
+        # to read does not say what
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _folder(folder: Path, passed: Passed) -> Iterator[Path]:
