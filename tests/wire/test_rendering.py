@@ -274,6 +274,15 @@ def test_size(wishes: dict[str, Any], size: tuple[int, int]) -> None:
     assert picture(image(GREY[:8]), **wishes).size == size
 
 
+@pytest.mark.proves("SEC-T-150")
+def test_a_picture_is_not_enlarged_without_end() -> None:
+    small = PixelLimits(enlarged=1_000)
+    assert refused(image(GREY), small, columns=40).code == wado.TOO_MUCH
+    assert picture(image(GREY), limits=small, columns=31).size[0] == 31
+    large = PixelLimits(enlarged=10)
+    assert picture(image(GREY), limits=large, columns=8).size[0] == 8, "it is made smaller"
+
+
 @pytest.mark.proves("IMG-152")
 def test_the_region_is_that_part_of_the_picture() -> None:
     part = shades(image(GREY, WindowCenter=128, WindowWidth=256), region=(0.25, 0.5, 0.75, 1))

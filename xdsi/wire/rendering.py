@@ -296,7 +296,8 @@ def _placed(picture: "Image", wish: Rendering, limits: PixelLimits) -> "Image":
     if not scales:
         return picture
     width, height = (max(1, round(real * min(scales))) for real in (picture.width, picture.height))
-    if width * height * len(picture.getbands()) > limits.frame:
+    octets = width * height * len(picture.getbands())
+    if octets > limits.frame or (octets > limits.enlarged and width > picture.width):
         raise CannotRender(f"a picture of {width} by {height} pixels is too large", wado.TOO_MUCH)
     return picture.resize((width, height), Image.Resampling.BICUBIC)
 
