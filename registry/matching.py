@@ -5,7 +5,8 @@ percent. What is not known of the patient counts half, but only an identifier th
 for a name or a birth date that is not known. Identifiers of domains in which the patient has none
 here do not count: a community that asks sends its own.
 Texts are compared without case, accents and punctuation, letters with accents also as travel
-documents write them; names whose later words are initials agree with the full words.
+documents write them. Of given names the later words may lack or be initials; a family name of which
+a part is asked for ("Van" of "Van Dyck") is another one, or, in a close match, one like it.
 Source: ITI TF-2 3.55.4.1.2.1 (XC-095); ICAO Doc 9303-3 section 6.
 """
 
@@ -106,10 +107,10 @@ def _ids(asked: Sequence[IssuedId], known: Sequence[IssuedId]) -> Iterator[_Shar
 
 def _name(asked: PersonName, told: Demographics, is_close: bool) -> list[_Share]:
     return [
-        _Share(weight, _text(mine, theirs, is_close))
-        for weight, mine, theirs in (
-            (FAMILY, asked.family, told.family),
-            (GIVEN, asked.given, told.given),
+        _Share(weight, text(mine, theirs, is_close))
+        for weight, text, mine, theirs in (
+            (FAMILY, _text, asked.family, told.family),
+            (GIVEN, _given, asked.given, told.given),
         )
         if mine is not None
     ]
@@ -149,9 +150,22 @@ def _text(asked: str, told: str | None, is_close: bool) -> float | None:
     if told is None:
         return None
     mine, theirs = _folded(asked), _folded(told)
+    if any(one == other for one in mine for other in theirs if one):
+        return 1
+    if not is_close:
+        return 0
+    is_part = _given(asked, told, is_close=False)
+    return LIKE if is_part else _likeness(mine[0], theirs[0])
+
+
+def _given(asked: str, told: str | None, is_close: bool) -> float | None:
+    if told is None:
+        return None
+    mine, theirs = _folded(asked), _folded(told)
     if any(_agree(one, other) for one in mine for other in theirs):
         return 1
-    return _likeness(mine[0], theirs[0]) if is_close else 0
+    words = min(len(mine[0]), len(theirs[0]))
+    return _likeness(mine[0][:words], theirs[0][:words]) if is_close else 0
 
 
 def _agree(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
@@ -165,9 +179,7 @@ def _agree(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 
 def _likeness(one: tuple[str, ...], other: tuple[str, ...]) -> float:
-    """Of the words that both have."""
-    words = min(len(one), len(other))
-    matcher = SequenceMatcher(None, " ".join(one[:words]), " ".join(other[:words]), autojunk=False)
+    matcher = SequenceMatcher(None, " ".join(one), " ".join(other), autojunk=False)
     # the quick ones are never below the true one
     if matcher.real_quick_ratio() < LIKE or matcher.quick_ratio() < LIKE:
         return 0

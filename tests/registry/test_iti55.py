@@ -64,6 +64,7 @@ PEOPLE = {
     "unnamed": Demographics(other_ids=(national("N-2"),)),
     "nameless": Demographics(birth_date="19700102", sex="F"),
     "half a name": Demographics(family="Half", birth_date="19700102", sex="F"),
+    "two words": Demographics("Van Dyck", "Vera", "19750506", "F"),
     "year": Demographics("Sparse", "Sid", "1960", "M"),
     "merged": Demographics("Gone", "Gina", "19801112", "F", other_ids=(national("N-3"),)),
     "survivor": Demographics("Stays", "Gina", "19801112", "F"),
@@ -173,6 +174,13 @@ EXACT = {
         {"erika": 100},
     ),
     "another family name": (person("Miller", "Erika", "19700102"), {}),
+    "more of a family name": (person("Müller Example", "Erika", "19700102"), {}),
+    "less of a family name": (person("Van", "Vera", "19750506"), {}),
+    "less, as an initial": (person("Van D", "Vera", "19750506"), {}),
+    "a family name of two words": (person("van dyck", "Vera", "19750506"), {"two words": 100}),
+    "a street of the same beginning": (
+        person("Müller", "Erika", "19700102", addresses=(replace(TOWN, street="1 Invented"),)), {},
+    ),
     "another given name": (person("Müller", "Erik", "19700102"), {}),
     "another birth date": (person("Müller", "Erika", "19700103"), {}),
     "day and month exchanged": (person("Müller", "Erika", "19700201"), {}),
@@ -241,6 +249,7 @@ CLOSE = {
     "another sex": (person("Müller", "Erika", "19700102", sex="M"), {"erika"}),
     "moved": (person("Müller", "Erika", "19700102", addresses=(Address(city="X"),)), {"erika"}),
     "another family name": (person("Schmidt", "Erika", "19700102"), set()),
+    "less of a family name": (person("Van", "Vera", "19750506"), {"two words"}),
     "another given name": (person("Müller", "Ursula", "19700102"), set()),
     "the twin": (person("Example", "Anna", "20010203"), {"anna"}),
     "another identifier": (person("Müller", "Erika", "19700102", ids=(own("x"),)), set()),
@@ -260,6 +269,7 @@ def test_close_match(asked: Asked, query: PatientQuery, expected: set[str]) -> N
 def test_a_worse_match_has_a_lower_degree(asked: Asked) -> None:
     degrees = [asked.found(CLOSE[name][0], match="close")["erika"]
                for name in ("misspelt", "day and month exchanged", "another sex")]  # fmt: skip
+    degrees.append(asked.found(CLOSE["less of a family name"][0], match="close")["two words"])
     assert all(degree is not None and degree < 100 for degree in degrees)
     assert asked.found(CLOSE["misspelt"][0], match="close", minimum=99) == {}
 
