@@ -32,7 +32,7 @@ from xdsi.model.objects import DocumentEntry, Folder
 from xdsi.model.values import CX, OID, Identifier
 from xdsi.plug import CODECS, Actor, Call
 from xdsi.server.exchange import Exchange
-from xdsi.server.faults import answered
+from xdsi.server.faults import answered, read
 from xdsi.standard import urns
 from xdsi.standard.namespaces import RS
 from xdsi.standard.transactions import (
@@ -113,7 +113,8 @@ class World:
         body, parts = message.provided() if transaction.carries_documents else (message.root, {})
         # through text, so that nothing but what can be sent arrives
         sent = etree.fromstring(etree.tostring(body))
-        outcome = answered(route, sent, parts, Call.internal(), Exchange())
+        request, refusal = read(route, sent, parts)
+        outcome = answered(route, request, Call.internal(), Exchange(), refusal)
         (text,) = CODECS[transaction.id].write_answer(outcome)
         assert isinstance(text, bytes)
         return said(etree.fromstring(text))

@@ -21,10 +21,12 @@ class XDSError(Exception):
     rule: id of the requirement, e.g. `REG-070`; `xdsi explain` tells more about it
     location: id of the object as the caller sent it, or the DocumentUniqueId in retrieves
     context: the whole codeContext, verbatim, where the standard demands its form
+    fault: code of the SOAP fault that another node answered with, where that is what happened
     """
 
     code: str = "XDSRegistryError"
     severity: str = urns.SEVERITY_ERROR
+    fault: str = ""
     by_code: ClassVar[dict[str, type["XDSError"]]] = {}
 
     def __init_subclass__(cls) -> None:

@@ -145,11 +145,13 @@ class Caller:
             if self.unavailable is None:
                 raise
             kind, rule = self.unavailable
-            raise kind(
+            told = kind(
                 self.transaction.id,
                 f"no answer: {error.problem}; the same message may be sent again",
                 rule=rule,
-            ) from error
+            )
+            told.fault = error.fault.code if isinstance(error, Faulted) else ""
+            raise told from error
 
     def _ask(self, request: Any, call: Call) -> Any:
         message_id = uuid4().urn

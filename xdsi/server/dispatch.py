@@ -205,11 +205,7 @@ class _Protocol(ProtocolBase):  # type: ignore[misc]
         job: Job = ctx.udc
         assert job.route is not None  # noqa: S101 - chosen before
         if job.refusal is None:
-            codec = CODECS[job.route.transaction.id]
-            try:
-                ctx.in_object = codec.read_request(ctx.in_body_doc, job.parts or {})
-            except (XDSError, ExceptionGroup) as error:
-                job.refusal = error
+            ctx.in_object, job.refusal = faults.read(job.route, ctx.in_body_doc, job.parts or {})
         ctx.in_string = ctx.in_document = ctx.in_header_doc = ctx.in_body_doc = None
 
     def serialize(self, ctx: Any, message: Any) -> None:

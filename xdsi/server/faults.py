@@ -24,6 +24,7 @@ from xdsi.server import answer, log
 from xdsi.server.exchange import Exchange, Reply
 from xdsi.standard import hl7
 from xdsi.wire import hl7v2
+from xdsi.wire.body import Element, Parts
 from xdsi.wire.hl7v2 import Header, Refused
 
 Refusal = XDSError | ExceptionGroup[Exception]  # findings instead of a request
@@ -48,6 +49,14 @@ class Busy(HttpError):
 
 class NotRead(Exception):
     """The client does not read its answer, or has gone away."""
+
+
+def read(route: Route, body: Element, parts: Parts) -> tuple[Any, Refusal | None]:
+    """A request, or what is found instead of one. Raises SoapFault."""
+    try:
+        return CODECS[route.transaction.id].read_request(body, parts), None
+    except (XDSError, ExceptionGroup) as error:
+        return None, error
 
 
 def answered(

@@ -132,7 +132,8 @@ def ask(actor: Actor, row: Transaction, request: Any) -> Any:
     """What the server is given to answer: the request is read from its XML, errors are located."""
     route = next(each for each in actor.routes if each.transaction is row)
     body = bodies.inline(CODECS[row.id].write_request(request))
-    return faults.answered(route, body, {}, CALL, Exchange())
+    read, refusal = faults.read(route, body, {})
+    return faults.answered(route, read, CALL, Exchange(), refusal)
 
 
 def reread(row: Transaction, answer: Any) -> Any:

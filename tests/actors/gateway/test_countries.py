@@ -335,11 +335,12 @@ def test_of_strangers_no_partner_is_asked(here: Node, north: Node) -> None:
 def test_an_operator_sees_how_partners_do(here: Node, person: Person) -> None:
     ask(here, STORED_QUERY, find(person.here))
     text = requests.get(f"{here.base}/metrics", timeout=10).text
-    label = f'{{community="{NORTH}",name="North"}}'
+    label = f'{{community="{NORTH}",name="North",service="ITI-38"}}'
     answers = next(each for each in text.splitlines() if each.startswith("xdsi_partner_answers"))
     assert label in answers and float(answers.rpartition(" ")[2]) >= 1
     assert f"xdsi_partner_left_alone{label} 0.0" in text
-    assert 'xdsi_partner_failures_total{community="urn:oid:2.999.67",name="dead"}' in text
+    dead = 'community="urn:oid:2.999.67",name="dead",service="ITI-38"'
+    assert f"xdsi_partner_failures_total{{{dead}}}" in text
     ready = requests.get(f"{here.base}/health/ready", timeout=10)
     assert ready.status_code == 200 and ready.text.startswith("ready")
 

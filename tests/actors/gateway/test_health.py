@@ -1,7 +1,9 @@
 """How partners did, and when they are left alone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from threading import Barrier, Event, Thread
+from threading import Barrier, BoundedSemaphore, Event, Thread
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -26,6 +28,11 @@ class Clock:
         return self.now
 
 
+def health_of(clock: Callable[[], float] = monotonic, **settings: Any) -> Health:
+    there = partner(**settings)
+    return Health(there, "ITI-38", BoundedSemaphore(there.connections), clock)
+
+
 def refusal(health: Health, handler: Any, call: Call = CALL) -> str:
     with pytest.raises(XDSUnavailableCommunity) as raised:
         health.watched(handler)("?", call)
@@ -35,7 +42,7 @@ def refusal(health: Health, handler: Any, call: Call = CALL) -> str:
 @pytest.mark.proves("XC-056", "XC-066")
 def test_one_that_fails_again_and_again_is_left_alone_for_a_while() -> None:
     clock, there = Clock(), silent()
-    health = Health(partner(failures=2, pause_seconds=30), clock)
+    health = health_of(clock, failures=2, pause_seconds=30)
     for _ in range(2):
         assert "no answer: refused" in refusal(health, there)
     clock.now += 29
@@ -56,7 +63,7 @@ def test_one_that_fails_again_and_again_is_left_alone_for_a_while() -> None:
 
 def test_while_one_request_tries_it_again_others_wait_for_no_answer() -> None:
     clock, tried, released = Clock(), Event(), Event()
-    health = Health(partner(failures=1, pause_seconds=30), clock)
+    health = health_of(clock, failures=1, pause_seconds=30)
     refusal(health, silent())
     clock.now += 30
 
@@ -77,16 +84,29 @@ def test_while_one_request_tries_it_again_others_wait_for_no_answer() -> None:
 
 
 def test_errors_are_answers_and_a_caller_that_left_says_nothing() -> None:
-    health = Health(partner(failures=1))
+    health = health_of(failures=1)
     with pytest.raises(XDSRegistryBusy):
         health.watched(Scripted(XDSRegistryBusy("x", "y")))("?", CALL)
     refusal(health, silent(), replace(CALL, cancelled=lambda: True))
     assert (health.figures.successes, health.figures.failures) == (1, 0)
 
 
+@pytest.mark.proves("XC-056", "XC-066")
+def test_a_fault_about_what_one_user_asked_concerns_nobody_else() -> None:
+    health = health_of(failures=1)
+    told = XDSUnavailableCommunity("ITI-38", "no answer: SOAP fault Sender: P-1 is odd")
+    told.fault = "Sender"
+    assert "P-1 is odd" in refusal(health, Scripted(told))
+    assert health.watched(finding())("?", CALL) == QueryAnswer()
+    told.fault = "Receiver"
+    assert "P-1 is odd" in refusal(health, Scripted(told))
+    assert "P-1" not in (text := refusal(health, finding())) and "(Receiver)" in text
+    assert "P-1" not in health.note and "ITI-38" in health.note
+
+
 @pytest.mark.proves("XC-066")
 def test_no_more_requests_at_a_time_than_it_takes() -> None:
-    health = Health(partner(connections=2, seconds=0.1))
+    health = health_of(connections=2, seconds=0.1)
     inside, released = Barrier(3), Event()
 
     def slow(request: Any, call: Call) -> QueryAnswer:
@@ -109,7 +129,7 @@ def test_no_more_requests_at_a_time_than_it_takes() -> None:
 
 
 def test_octets_of_its_documents_are_counted() -> None:
-    health = Health(partner())
+    health = health_of()
     answer = health.watched(Scripted(RetrieveAnswer((document(ASKED, bytes(1000)),))))("?", CALL)
     assert health.figures.octets == 0
     assert everything(answer.documents[0].content) == bytes(1000)

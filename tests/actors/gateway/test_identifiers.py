@@ -18,6 +18,7 @@ from xdsi.model.discovery import DiscoveryAnswer, DiscoveryRequest, PatientMatch
 from xdsi.model.errors import XDSRegistryError, XDSUnavailableCommunity
 from xdsi.model.identity import Demographics
 from xdsi.model.manifest import IssuedId
+from xdsi.model.messages import QueryAnswer
 from xdsi.model.values import CX, HomeCommunityId
 from xdsi.units import migrate
 
@@ -214,6 +215,18 @@ def test_who_does_not_answer_is_named(here: Here, answer: Any) -> None:
 
 
 @pytest.mark.proves("XC-107")
+@pytest.mark.proves("XC-056", "XC-103")
+def test_who_does_not_offer_discovery_is_asked_for_documents_all_the_same(here: Here) -> None:
+    refused = XDSUnavailableCommunity("ITI-55", "no answer: SOAP fault Sender: not served")
+    refused.fault = "Sender"
+    there, discover = north(answer=refused)
+    for _ in range(5):
+        assert here.of(SOMEBODY, there, CALL) is None
+    assert len(discover.asked) == 1
+    assert there.query("?", CALL) == QueryAnswer()
+    assert not any(each.is_paused for each in there.healths)
+
+
 def test_who_wants_to_know_more_finds_nobody(here: Here) -> None:
     answer = DiscoveryAnswer(requested=("PatientAddressRequested",))
     partner, _ = north(answer=answer)

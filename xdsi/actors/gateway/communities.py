@@ -6,6 +6,7 @@ Source: ITI TF-1 18.2, 18.3.3; TF-2 3.18.4.1.3 (XC-022, XC-053, XC-054, XC-061).
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 
 from xdsi.actors.gateway.health import Health
 from xdsi.actors.gateway.sources import Relayed, Source, Sources, without_home
@@ -16,6 +17,14 @@ from xdsi.model.errors import XDSError, XDSUnavailableCommunity, XDSUnknownCommu
 from xdsi.model.messages import DocumentRequest
 from xdsi.model.values import CX, HomeCommunityId
 from xdsi.plug import Call, Handler
+from xdsi.standard import transactions
+
+_SERVICES = {
+    "query": transactions.CROSS_GATEWAY_QUERY,
+    "retrieve": transactions.CROSS_GATEWAY_RETRIEVE,
+    "retrieve_imaging": transactions.CROSS_GATEWAY_RETRIEVE_IMAGING,
+    "discover": transactions.PATIENT_DISCOVERY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +37,22 @@ class Community:
     retrieve_imaging: Source | None = None
     discover: Handler | None = None
     web: Ask | None = None
-    health: Health = field(init=False)
+    healths: tuple[Health, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        health = Health(self.partner)
-        object.__setattr__(self, "health", health)
-        for name in ("query", "retrieve", "retrieve_imaging", "discover"):
+        turns = BoundedSemaphore(self.partner.connections)
+        healths = []
+        for name, row in _SERVICES.items():
             handler = getattr(self, name)
+            if handler is None:
+                continue
+            healths.append(health := Health(self.partner, row.id, turns))
             if isinstance(handler, Relayed):
                 watched = Relayed(health.watched(handler.alone), health.watched(handler.beside))
                 object.__setattr__(self, name, watched)
-            elif handler is not None:
+            else:
                 object.__setattr__(self, name, health.watched(handler))
+        object.__setattr__(self, "healths", tuple(healths))
 
 
 # What a patient is called in a community; None: nothing that is known, so that it is not asked.

@@ -1,7 +1,8 @@
-"""How partners did: whom to leave alone for a while, and what the operator is shown.
+"""How partners did: what to leave alone for a while, and what the operator is shown.
 
-A partner that failed several times in a row is not asked until a pause is over; then one request
-tries it again, and all are let through once that is answered. Each process keeps its own figures.
+A service of a partner that failed several times in a row is not asked until a pause is over; then
+one request tries it again, and all are let through once that is answered. Its other services are
+asked as before. Each process keeps its own figures.
 Source: XC-056, XC-066; threats.md SEC-T-048.
 """
 
@@ -20,7 +21,7 @@ from xdsi.plug import Call, Handler, Measure
 
 @dataclass(slots=True)
 class Figures:
-    """Of one partner since the process started.
+    """Of one service since the process started.
 
     last_success, last_failure: seconds since 1970, None before the first; problem: of the last one
     in_a_row: failures since the last success
@@ -39,17 +40,18 @@ class Figures:
 
 @dataclass(slots=True)
 class Health:
-    """Of one partner; any number of threads may use it."""
+    """Of one service of a partner; any number of threads may use it.
+
+    service: its transaction; turns: of all services of the partner together
+    """
 
     partner: Partner
+    service: str
+    turns: BoundedSemaphore
     clock: Callable[[], float] = monotonic
     figures: Figures = field(default_factory=Figures)
     _until: float = 0.0  # nobody is let through before, once it has failed too often
     _guard: Lock = field(default_factory=Lock)
-    _turns: BoundedSemaphore = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._turns = BoundedSemaphore(self.partner.connections)
 
     @property
     def is_paused(self) -> bool:
@@ -80,29 +82,32 @@ class Health:
     def _turn(self, call: Call) -> Iterator[None]:
         """Within it the partner is asked once. Raises XDSUnavailableCommunity."""
         self._let_through()
-        if not self._turns.acquire(timeout=min(call.remaining, self.partner.seconds)):
+        if not self.turns.acquire(timeout=min(call.remaining, self.partner.seconds)):
             raise self.unavailable(f"{self.partner.connections} requests wait for it already")
         started = self.clock()
         try:
             yield
         except XDSUnavailableCommunity as error:
-            self._failed(error.context, call)
-            raise self.unavailable(error.context) from error
+            if error.fault == "Sender":
+                self._succeeded(started)  # it will not take this one, which says nothing of others
+            else:
+                # a fault may quote what one user asked, and this is shown to all
+                fault = f"it answered with a SOAP fault ({error.fault})"
+                self._failed(fault if error.fault else error.context, call)
+            raise self.unavailable(error.context, error.fault) from error
         except (XDSError, ExceptionGroup):
             self._succeeded(started)  # it answered, if with errors
             raise
         else:
             self._succeeded(started)
         finally:
-            self._turns.release()
+            self.turns.release()
 
-    def unavailable(self, problem: str) -> XDSUnavailableCommunity:
-        """The error that names this partner (XC-056)."""
-        partner = self.partner
-        name = f"{partner.home} ({partner.name})" if partner.name else str(partner.home)
-        return XDSUnavailableCommunity(
-            context=f"{name}: {problem}", location=str(partner.home), rule="XC-056"
-        )
+    def unavailable(self, problem: str, fault: str = "") -> XDSUnavailableCommunity:
+        """See `unavailable`."""
+        error = unavailable(self.partner, problem)
+        error.fault = fault
+        return error
 
     def _let_through(self) -> None:
         with self._guard:
@@ -140,12 +145,16 @@ class Health:
         if not self.is_paused:
             return ""
         figures = self.figures
-        return f"{self.partner.title} is left alone: {figures.problem}"
+        return f"{self.partner.title} is left alone by {self.service}: {figures.problem}"
 
     def measures(self) -> Iterator[Measure]:
         """The figures for /metrics."""
         figures, partner = self.figures, self.partner
-        labels = (("community", str(partner.home)), ("name", partner.name))
+        labels = (
+            ("community", str(partner.home)),
+            ("name", partner.name),
+            ("service", self.service),
+        )
         for name, about, value in (
             ("answers_total", "Answers of a partner", figures.successes),
             ("failures_total", "Requests that it did not answer", figures.failures),
@@ -162,6 +171,14 @@ class Health:
         """Octets of its documents were passed on."""
         with self._guard:
             self.figures.octets += count
+
+
+def unavailable(partner: Partner, problem: str) -> XDSUnavailableCommunity:
+    """The error that names a partner (XC-056)."""
+    name = f"{partner.home} ({partner.name})" if partner.name else str(partner.home)
+    return XDSUnavailableCommunity(
+        context=f"{name}: {problem}", location=str(partner.home), rule="XC-056"
+    )
 
 
 @dataclass(frozen=True, slots=True)

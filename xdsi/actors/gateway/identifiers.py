@@ -16,6 +16,7 @@ from xdsi.actors.gateway.known import Known, KnownAs
 from xdsi.actors.gateway.schema import DISCOVERY, TABLE
 from xdsi.model.community import IDENTIFIERS
 from xdsi.model.discovery import PatientMatch
+from xdsi.model.errors import XDSUnavailableCommunity
 from xdsi.model.identity import Demographics, cx_of
 from xdsi.model.values import CX, HomeCommunityId
 from xdsi.plug import Call
@@ -70,7 +71,12 @@ class Identifiers:
         person = self.demographics(patient)
         if person is None:
             return None
-        matches = iti55.ask(patient, person, self.home, community, call)
+        try:
+            matches = iti55.ask(patient, person, self.home, community, call)
+        except XDSUnavailableCommunity as error:
+            if error.fault != "Sender":
+                raise
+            matches = ()  # it does not offer patient discovery, or not for such a patient
         expires = int(self.clock() + self.seconds)
         found = [
             KnownAs(patient, home, cx, DISCOVERY, expires, match.degree, match.is_locator)

@@ -59,7 +59,7 @@ def actor(
         own=None if own is None else xcwado.responding(here, own.web),
         home=here,
     )
-    healths = [each.health for each in communities.partners]
+    healths = [health for each in communities.partners for health in each.healths]
 
     def end() -> None:
         pool.shutdown(cancel_futures=True)

@@ -13,6 +13,7 @@ from time import monotonic
 
 from xdsi.actors.gateway import questions
 from xdsi.actors.gateway.communities import Communities, Community, Identifier, Own, unknown
+from xdsi.actors.gateway.health import unavailable
 from xdsi.config import Limits
 from xdsi.model.community import Initiating, Partner
 from xdsi.model.errors import (
@@ -137,7 +138,7 @@ def _came(community: Community, coming: Future[QueryAnswer]) -> QueryAnswer:
     if coming.done():
         return coming.result()
     coming.cancel()
-    return QueryAnswer(errors=(community.health.unavailable("no answer in time"),))
+    return QueryAnswer(errors=(unavailable(community.partner, "no answer in time"),))
 
 
 def _not_asked(partner: Partner) -> XDSError:

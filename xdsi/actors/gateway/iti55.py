@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from xdsi.actors.gateway.communities import Community
+from xdsi.actors.gateway.health import unavailable
 from xdsi.model.discovery import (
     Address,
     DiscoveryAnswer,
@@ -58,5 +59,5 @@ def ask(
     answer: DiscoveryAnswer = community.discover(request, call)
     if answer.errors or answer.problem:
         said = answer.problem or "; ".join(each.context for each in answer.errors)
-        raise community.health.unavailable(f"patient discovery [ITI-55] failed there: {said}")
+        raise unavailable(community.partner, f"patient discovery [ITI-55] failed there: {said}")
     return answer.matches
