@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from time import monotonic
 
-from xdsi.model.errors import shown
+from xdsi.model.errors import is_given_up, shown
 from xdsi.model.messages import Content, Octets, Reader
 from xdsi.plug import ArchiveError
 
@@ -35,7 +35,9 @@ class Failing:
         return self._until.get(key, 0.0) > self.clock()
 
     def note(self, key: Key, error: Exception) -> None:
-        """Keep a document back from now on."""
+        """Keep a document back from now on, unless who asked for it has gone."""
+        if is_given_up(error):
+            return
         _log.error("%s: %s; not delivered", shown(key[0]), error)
         with self._guard:
             self._until.pop(key, None)
@@ -59,9 +61,12 @@ class _Watch:
     def open(self) -> "_Watched":
         try:
             return _Watched(self.content.open(), self.content.size, self._report)
-        except (OSError, ArchiveError) as error:
+        except OSError as error:
             self._report(error)
-            raise _broken(error) from error
+            raise
+        except ArchiveError as error:
+            self._report(error)
+            raise OSError(str(error)) from error
 
     def _report(self, error: Exception) -> None:
         self.failing.note(self.key, error)
@@ -82,14 +87,13 @@ class _Watched:
                 self.left -= len(block)
                 if self.left < 0 or (self.left and not block):
                     raise OSError("its size is not the one that was promised")
-        except (OSError, ArchiveError) as error:
+        except OSError as error:
             self.report(error)
-            raise _broken(error) from error
+            raise
+        except ArchiveError as error:
+            self.report(error)
+            raise OSError(str(error)) from error
         return block
 
     def close(self) -> None:
         self.source.close()
-
-
-def _broken(error: Exception) -> OSError:
-    return error if isinstance(error, OSError) else OSError(str(error))

@@ -59,6 +59,22 @@ class XDSError(Exception):
         return self.severity == urns.SEVERITY_WARNING
 
 
+_DEEP = 16  # exceptions inside each other; one may be its own cause
+
+
+class GivenUp(TimeoutError):
+    """Who asked has gone, so that nobody waits any more: no fault of whoever is read from."""
+
+
+def is_given_up(error: BaseException | None) -> bool:
+    """Whether that is what lies behind an exception."""
+    for _ in range(_DEEP):
+        if error is None or isinstance(error, GivenUp):
+            break
+        error = error.__cause__
+    return isinstance(error, GivenUp)
+
+
 def one_line(text: str) -> str:
     """Text with control and direction characters made visible, safe for attributes and logs."""
     return "".join(c if c.isprintable() or c == "\u00a0" else f"\\u{ord(c):04x}" for c in text)

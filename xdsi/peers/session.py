@@ -23,6 +23,8 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from xdsi.model.errors import GivenUp
+
 BUFFER = 64 * 1024  # bytes taken from a socket at once
 LOOK_UP = 0.5  # seconds after which a caller that has gone is noticed
 IDLE = 4.0  # seconds; servers close idle connections after 5 and more
@@ -91,7 +93,7 @@ class Patience:
         """For the next step. Raises TimeoutError when there is no time left for one."""
         now = monotonic()
         if self._cancelled():
-            raise TimeoutError("given up, since the caller has gone")
+            raise GivenUp("given up, since the caller has gone")
         if now >= self.until:
             raise TimeoutError("the time for it is over")
         spent = now - self._since

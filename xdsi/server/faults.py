@@ -14,6 +14,7 @@ from xdsi.model.errors import (
     XDSError,
     XDSRepositoryBusy,
     XDSRepositoryOutOfResources,
+    is_given_up,
     leaves,
     told,
 )
@@ -197,6 +198,9 @@ async def sent(work: Awaitable[None], exchange: Exchange) -> None:
         await work
     except NotRead:
         exchange.outcome = "gone"
-    except Exception:  # noqa: BLE001 - as above
+    except Exception as error:  # noqa: BLE001 - as above
+        if is_given_up(error):
+            exchange.outcome = "gone"
+            return
         exchange.outcome = "cut"
         log.incident(exchange)
