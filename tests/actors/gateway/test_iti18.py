@@ -38,6 +38,7 @@ from xdsi.standard.transactions import STORED_QUERY
 from xdsi.wire import passing
 from xdsi.wire.parameters import many, single
 
+EAST = "urn:oid:2.999.53"
 SOMEBODY = "P-1^^^&2.999.50&ISO"
 ID = "urn:uuid:0f9c2d9e-0000-4000-8000-000000000001"
 FIND = QueryRequest(
@@ -257,7 +258,6 @@ def test_what_known_systems_do_otherwise_is_put_up_with(quirk: str, given: str |
         ([NORTH], ["north"]),
         ([NORTH, HOME], ["north", "here"]),
         ([SOUTH, NORTH], ["north", "south"]),
-        (["urn:oid:2.999.666"], []),
         ([], ["north", "south", "here"]),
     ],
 )
@@ -269,6 +269,46 @@ def test_a_consumer_may_choose_communities(targets: list[str], asked: list[str])
     assert answer.status == urns.SUCCESS
     names = {"north": north, "south": south, "here": here}
     assert [name for name, each in names.items() if each.asked] == asked
+
+
+@pytest.mark.proves("XC-031", "XC-052")
+def test_a_community_that_is_chosen_and_unknown_is_told() -> None:
+    north, nowhere = finding(entry("N", NORTH)), "urn:oid:2.999.666"
+    with gateway(community(NORTH, north), own=own()) as actor:
+        for targets in ([nowhere], [NORTH, nowhere]):
+            slots = (many("$targetCommunityIdList", targets),)
+            answer = query(actor, QueryRequest(FIND.query_id, (*FIND.parameters, *slots)))
+            assert codes(answer) == ["XDSUnknownCommunity"] and nowhere in answer.errors[0].context
+            assert answer.errors[0].is_warning == (NORTH in targets)
+            assert homes(answer) == ([NORTH] if NORTH in targets else [])
+    assert len(north.asked) == 1
+
+
+@pytest.mark.proves("XC-055", "XC-066", "UC-151")
+def test_what_one_community_does_too_much_takes_nothing_from_others() -> None:
+    many_errors = tuple(XDSRegistryError("x", str(n)) for n in range(200))
+    with gateway(
+        community(
+            NORTH, finding(*[entry(f"N{n}", NORTH) for n in range(Limits().leaf_results + 1)])
+        ),
+        community(SOUTH, finding(entry("S", SOUTH), errors=many_errors)),
+        community(EAST, silent()),
+    ) as actor:
+        answer = query(actor)
+    assert homes(answer) == [SOUTH]
+    assert answer.status == urns.PARTIAL_SUCCESS
+    said = [(each.code, each.location) for each in answer.errors]
+    assert said[0] == ("XDSTooManyResults", NORTH) and said[-1] == ("XDSUnavailableCommunity", EAST)
+    assert said.count(("XDSRegistryError", SOUTH)) == 21 and len(said) == 23
+    assert "180 further errors" in answer.errors[-2].context
+
+
+def test_what_no_registry_holds_is_left_out() -> None:
+    with gateway(
+        community(NORTH, finding(answered("Foo", "x", NORTH), entry("N", NORTH)))
+    ) as actor:
+        answer = query(actor)
+    assert homes(answer) == [NORTH] and "'Foo'" in answer.errors[0].context
 
 
 def test_home_of_a_query_by_patient_is_the_one_community_asked() -> None:

@@ -19,10 +19,12 @@ from xdsi.model.community import Initiating, Partner
 from xdsi.model.errors import (
     XDSError,
     XDSMissingHomeCommunityId,
+    XDSRegistryError,
     XDSTooManyResults,
     XDSUnknownCommunity,
     XDSUnknownPatientId,
     findings,
+    relocated,
     shown,
 )
 from xdsi.model.messages import QueryAnswer, QueryRequest
@@ -30,13 +32,15 @@ from xdsi.model.objects import Fragment
 from xdsi.model.values import CX
 from xdsi.plug import Call, Handler
 from xdsi.standard import urns
-from xdsi.standard.queries import HOME, OBJECT_REF
+from xdsi.standard.queries import HOME, OBJECT_REF, TARGETS
 from xdsi.wire import parameters, passing
 from xdsi.wire.passing import Answered
 
 # their objects are asked for by others, who must know where (XC-013 to XC-015)
 _WITH_HOME = frozenset(("ExtrinsicObject", "RegistryPackage", "ObjectRef"))
+_KINDS = _WITH_HOME | {"Association", "Classification"}
 _NAMED = 10  # objects named in an error at most
+_TOLD = 20  # errors of one community that are passed on
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +73,13 @@ def find(request: QueryRequest, call: Call, asking: Asking) -> QueryAnswer:
         problem = f"required for {row.name}, missing; repeat that of the object it asks for"
         raise XDSMissingHomeCommunityId("AdhocQuery/@home", problem, rule="XC-052")
     else:
-        answers = [_of_home(request, call, home, asking.communities)]
+        answers = [_of_home(request, call, home, asking.communities, asking.limits)]
     return _bounded(_merged(answers), request, asking.limits)
 
 
-def _of_home(request: QueryRequest, call: Call, home: str, communities: Communities) -> QueryAnswer:
+def _of_home(
+    request: QueryRequest, call: Call, home: str, communities: Communities, limits: Limits
+) -> QueryAnswer:
     """Exactly one community is asked (XC-053)."""
     own = communities.own
     if own is not None and home == str(own.home):
@@ -81,7 +87,7 @@ def _of_home(request: QueryRequest, call: Call, home: str, communities: Communit
     community = communities.by_home.get(home)
     if community is None:
         raise unknown("AdhocQuery/@home", home)
-    return _answered(community, replace(request, home=home), call)
+    return _answered(community, replace(request, home=home), call, limits)
 
 
 def _of_patient(
@@ -97,8 +103,11 @@ def _of_patient(
     wanted = frozenset((home,)) if home else questions.targets_of(request)
     is_own_wanted = own is not None and (not wanted or str(own.home) in wanted)
     asked = [each for each in partners if not wanted or not wanted.isdisjoint(each.partner.homes)]
-    if home and not asked and not is_own_wanted:
-        raise unknown("AdhocQuery/@home", home)
+    strange = _unknown(wanted, own, partners, "AdhocQuery/@home" if home else TARGETS)
+    if strange and not asked and not is_own_wanted:
+        raise strange[0]
+    for each in strange:
+        each.severity = urns.SEVERITY_WARNING
     call = replace(call, deadline=min(call.deadline, monotonic() + asking.settings.seconds))
 
     def ask(community: Community) -> QueryAnswer:
@@ -118,14 +127,24 @@ def _of_patient(
             # only those that insist on it are told (XC-035)
             home=str(partner.home) if "home-with-patient" in partner.quirks else None,
         )
-        return _answered(community, there_asked, call)
+        return _answered(community, there_asked, call, asking.limits)
 
     coming = [asking.pool.submit(ask, each) for each in asked]
-    answers = []
+    answers = [QueryAnswer(errors=strange)] if strange else []
     if own is not None and is_own_wanted:
         answers.append(_of_own(request, call, own))
     wait(coming, call.remaining + 1.0)  # each ends by itself when its time is over
     return answers + [_came(*each) for each in zip(asked, coming, strict=True)]
+
+
+def _unknown(
+    wanted: Iterable[str], own: Own | None, partners: Iterable[Community], where: str
+) -> tuple[XDSError, ...]:
+    """An error for each home that nobody here has."""
+    known = {home for each in partners for home in each.partner.homes}
+    if own is not None:
+        known.add(str(own.home))
+    return tuple(unknown(where, each) for each in sorted(set(wanted) - known)[:_NAMED])
 
 
 def _there(patient: str, community: Community, call: Call, identifier: Identifier) -> CX | None:
@@ -157,7 +176,11 @@ def _not_asked(partner: Partner) -> XDSError:
 def _of_own(request: QueryRequest, call: Call, own: Own) -> QueryAnswer:
     """What this community has, under its home (XC-024)."""
     answer = _asked(own.query, request, call)
-    return replace(answer, objects=passing.at_home(answer.objects, own.home))
+    return replace(
+        answer,
+        objects=passing.at_home(answer.objects, own.home),
+        errors=_named(answer.errors, str(own.home)),
+    )
 
 
 def _asked(query: Handler, request: QueryRequest, call: Call) -> QueryAnswer:
@@ -171,11 +194,31 @@ def _asked(query: Handler, request: QueryRequest, call: Call) -> QueryAnswer:
     return replace(answer, errors=errors, is_partial=is_partial)
 
 
-def _answered(community: Community, request: QueryRequest, call: Call) -> QueryAnswer:
-    """What a partner answers, as far as it may answer that."""
+def _answered(
+    community: Community, request: QueryRequest, call: Call, limits: Limits
+) -> QueryAnswer:
+    """What a partner answers, as far as it may answer that: what it does too much is its own loss,
+    and never that of others (XC-055, XC-066).
+    """
+    partner = community.partner
     answer = _asked(community.query, request, call)
-    objects, errors = _checked(answer.objects, community.partner)
-    return replace(answer, objects=objects, errors=(*answer.errors, *errors))
+    objects, errors = _checked(answer.objects, partner)
+    if len(objects) > (most := _most(request, limits)):
+        many = f"answers {len(objects)} objects, at most {most} are passed on; ask it for less"
+        where = {"rule": "XC-066", "location": str(partner.home)}
+        errors = (*errors, XDSTooManyResults(partner.title, many, **where))
+        answer, objects = replace(answer, is_partial=False), ()
+    told = _named(answer.errors, str(partner.home))
+    if len(told) > _TOLD:
+        rest = f"tells of {len(told) - _TOLD} further errors, which are not listed"
+        where = {"rule": "XC-055", "location": str(partner.home)}
+        told = (*told[:_TOLD], XDSRegistryError(partner.title, rest, **where))
+    return replace(answer, objects=objects, errors=(*errors, *told))
+
+
+def _named(errors: Iterable[XDSError], home: str) -> tuple[XDSError, ...]:
+    """Each says where it is from, at least by its community."""
+    return tuple(each if each.location else relocated(each, home) for each in errors)
 
 
 def _checked(
@@ -187,12 +230,15 @@ def _checked(
     would answer for it. Ids may be those of another community's objects (XC-067).
     """
     kept: dict[tuple[str, str, str], Answered] = {}
-    homeless, strange = list[str](), list[str]()
+    homeless, strange, foreign = list[str](), list[str](), list[str]()
     for each in objects:
         if not isinstance(each, Fragment):  # they are never read here
             continue
         head = passing.head(each)
         home = head.home
+        if head.kind not in _KINDS:
+            foreign.append(head.kind)
+            continue
         if "bare-home" in partner.quirks and home and not home.startswith(urns.OID_PREFIX):
             home = urns.OID_PREFIX + home
         if "no-home" in partner.quirks:
@@ -214,6 +260,9 @@ def _checked(
     if strange:
         problem = f"answers objects of communities that are not its own: {_ids(strange)}"
         errors.append(XDSUnknownCommunity(partner.title, problem, rule="XC-060", **where))
+    if foreign:
+        problem = f"answers what no registry holds: {_ids(foreign)}"
+        errors.append(XDSRegistryError(partner.title, problem, rule="XC-060", **where))
     return tuple(kept.values()), tuple(errors)
 
 
@@ -231,10 +280,14 @@ def _merged(answers: Sequence[QueryAnswer]) -> QueryAnswer:
     )
 
 
-def _bounded(answer: QueryAnswer, request: QueryRequest, limits: Limits) -> QueryAnswer:
+def _most(request: QueryRequest, limits: Limits) -> int:
+    """Objects of an answer."""
     is_reference = request.return_type == OBJECT_REF
-    most = limits.ref_results if is_reference else limits.leaf_results
-    if len(answer.objects) > most:
+    return limits.ref_results if is_reference else limits.leaf_results
+
+
+def _bounded(answer: QueryAnswer, request: QueryRequest, limits: Limits) -> QueryAnswer:
+    if len(answer.objects) > (most := _most(request, limits)):
         raise XDSTooManyResults(
             "AdhocQuery",
             f"{len(answer.objects)} objects in all communities, at most {most} are answered; "
