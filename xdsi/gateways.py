@@ -21,7 +21,7 @@ from xdsi.partners import Partners, relayed
 from xdsi.peers.caller import Caller, Relaying
 from xdsi.peers.forward import Forward
 from xdsi.peers.session import Tls, open_session
-from xdsi.peers.spool import Spool
+from xdsi.peers.spool import Spool, sweep
 from xdsi.peers.web import Web
 from xdsi.plug import UNREAD_QUERY, Actor, Handler
 from xdsi.standard import urns
@@ -138,6 +138,7 @@ def _spool(section: Gateway) -> Spool | None:
         return None
     try:
         section.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sweep(section.spool)
         return Spool(section.spool, section.spool_bytes)
     except OSError as error:
         raise ConfigurationError(f"gateway.spool: {section.spool}: {error.strerror}") from error

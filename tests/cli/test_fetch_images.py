@@ -3,6 +3,10 @@
 import json
 import re
 import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,7 +18,10 @@ import pytest
 from tests.actors.imaging import studies
 from tests.actors.imaging.studies import new_uid
 from tests.cli.conftest import Run
-from tests.node import Node, fresh_patient
+from tests.node import XDSI, Node, environment, fresh_patient
+from tests.peers.pacs import RELATED, part
+from tests.peers.stub import Line, Stub
+from tests.server.dialect import wait_for
 from xdsi.client.imaging import ImagingConsumer
 from xdsi.client.wanted import chosen
 from xdsi.standard import dicom
@@ -31,6 +38,11 @@ class Study:
     manifest: Path
     files: Path
     patient: str = field(default_factory=lambda: str(fresh_patient()))
+
+    @property
+    def source(self) -> str:
+        """Retrieve Location UID of its manifest."""
+        return chosen(read_manifest(self.manifest))[0].source
 
     def of(self, series: str) -> dict[str, bytes]:
         """Its instances of one series."""
@@ -104,6 +116,47 @@ def test_what_is_there_is_not_asked_for_again(
     assert again["instance"] == lost and held(tmp_path) == study.instances
     asked = real_node.requests("RAD-69")[-1]["ids"]
     assert lost in asked and not set(asked) & (study.instances.keys() - {lost})
+
+
+@pytest.mark.proves("UC-105")
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)],
+    ids=["TERM", "INT", "KILL"],
+)
+def test_a_fetch_that_is_ended_leaves_no_part_of_an_image(
+    call: Run, study: Study, real_node: Node, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """At the latest the next one does away with it."""
+    (image,) = study.of(study.series[1]).values()
+
+    def drip(line: Line) -> None:
+        line.receive()
+        line.send(f"HTTP/1.1 200 OK\r\nContent-Type: {RELATED}\r\n\r\n".encode())
+        line.send(part(image)[: len(image) // 2])
+        with suppress(OSError):
+            while True:
+                line.send(bytes(1 << 16))
+                time.sleep(0.05)
+
+    into = tmp_path / "into"
+    options = ("--manifest", study.manifest, "--series", study.series[1], "--into", into)
+    with Stub(drip) as source:
+        process = subprocess.Popen(
+            [*XDSI, "fetch", *map(str, options), "--wado", f"{study.source}={source.address}"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(),
+        )  # fmt: skip
+        try:
+            assert wait_for(lambda: any(f.stat().st_size for f in into.glob("*/*/tmp*")), 30)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert (process.returncode, err) == (code, "")
+    assert bool(list(into.iterdir())) == (number is signal.SIGKILL)
+    assert call("fetch", *options, "--config", real_node.config).code == 0
+    assert held(tmp_path) == study.of(study.series[1])
+    assert [each.name for each in into.iterdir()] == [study.series[1]]
 
 
 @pytest.mark.proves("UC-105", "IMG-163", "IMG-192", "IMG-197", "MADO-007")

@@ -2,14 +2,16 @@
 
 import hashlib
 import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from xdsi.model.errors import XDSRepositoryOutOfResources
 from xdsi.model.messages import Staged
-from xdsi.peers.spool import Spool
+from xdsi.peers.spool import Spool, sweep
 
 
 def test_document_is_kept_with_size_and_hashes_until_the_end(tmp_path: Path) -> None:
@@ -92,3 +94,33 @@ def test_many_threads_share_one_bound(tmp_path: Path) -> None:
         kept = sum(pool.map(fill, range(40)))
         assert kept <= 10
         assert len(os.listdir(spool.folder)) == kept
+
+
+@pytest.mark.proves("SEC-T-004")
+def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+    if (pid := os.fork()) == 0:
+        killed = Spool(tmp_path)
+        killed.create().write(b"12345678")
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    (left,) = tmp_path.iterdir()
+    with Spool(tmp_path) as living:
+        file = living.create()
+        file.write(b"12345678")
+        sweep(tmp_path)
+        assert not left.exists()
+        with closing(file.finish().open()) as reader:
+            assert reader.read(10) == b"12345678"
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_is_no_spool_of_somebody_dead_is_not_swept(tmp_path: Path) -> None:
+    (tmp_path / "xdsi-spool-starting").mkdir()
+    (tmp_path / "xdsi-spool-starting" / "lock").touch()
+    (tmp_path / "elsewhere" / "documents").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "lock").touch()
+    (tmp_path / "xdsi-spool-link").symlink_to("elsewhere")
+    before = sorted(tmp_path.rglob("*"))
+    sweep(tmp_path)
+    sweep(tmp_path / "nowhere")
+    assert sorted(tmp_path.rglob("*")) == before

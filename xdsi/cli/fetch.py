@@ -1,8 +1,11 @@
 """`xdsi fetch`: documents of a patient, or the images of a study, into a folder."""
 
 import argparse
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from xdsi.cli import fetch_images, options, partners, screen
 from xdsi.client import DocumentConsumer, Received
@@ -33,12 +36,13 @@ def run(args: argparse.Namespace) -> int:
     if args.study or args.manifest:
         if args.document:
             raise ConfigurationError("--document: names a document, not images; leave it out")
-        return fetch_images.run(args)
+        with _ending():
+            return fetch_images.run(args)
     if given := fetch_images.given(args):
         raise ConfigurationError(f"{given}: of which images? Add --study or --manifest")
     if args.patient is None:
         raise ConfigurationError("--patient: whose documents? (or --study, --manifest for images)")
-    with partners.consumer(args) as consumer:
+    with _ending(), partners.consumer(args) as consumer:
         entries = consumer.find_documents(args.patient)
         wanted = set(args.document) or {str(each.unique_id) for each in entries}
         chosen = [each for each in entries if str(each.unique_id) in wanted]
@@ -51,6 +55,21 @@ def run(args: argparse.Namespace) -> int:
         args.into.mkdir(parents=True, exist_ok=True)
         received = _retrieved(consumer, chosen, args)
     return 0 if all(each.is_as_registered for each in received) else 1
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """SIGTERM breaks off and tidies up, as SIGINT does; the second one ends the process at once."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, before)
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _retrieved(

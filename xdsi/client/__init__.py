@@ -42,7 +42,7 @@ from xdsi.model.values import CX
 from xdsi.peers.caller import Caller
 from xdsi.peers.errors import PeerError as NoAnswer
 from xdsi.peers.session import Tls, open_session
-from xdsi.peers.spool import Spool, SpooledDocument, SpoolFile
+from xdsi.peers.spool import Spool, SpooledDocument, SpoolFile, sweep
 from xdsi.plug import Call
 from xdsi.standard import queries, urns
 from xdsi.standard.queries import StoredQuery
@@ -211,6 +211,7 @@ class DocumentConsumer(_Client):
         Documents that a repository does not deliver are raised as an ExceptionGroup after all
         others have been yielded; each error's location is the DocumentUniqueId.
         """
+        sweep(into)
         wanted: dict[tuple[str, str | None], dict[str, DocumentEntry]] = {}
         for entry in entries:
             source = str(entry.repository_unique_id), _home(entry)

@@ -36,7 +36,7 @@ from xdsi.model.messages import DocumentRequest, RetrieveAnswer
 from xdsi.peers.caller import Caller
 from xdsi.peers.errors import PeerError
 from xdsi.peers.session import Tls, open_session
-from xdsi.peers.spool import Spool
+from xdsi.peers.spool import Spool, sweep
 from xdsi.plug import ArchiveError, Call
 from xdsi.standard import dicom
 from xdsi.standard.transactions import RETRIEVE_IMAGING, RETRIEVE_RENDERED
@@ -99,6 +99,7 @@ class ImagingConsumer:
         Closing the iterator breaks off what is under way; what has arrived stays.
         Raises OSError, XDSRepositoryOutOfResources when the folder cannot take them.
         """
+        sweep(into)
         is_over = Event()
         reachable = []
         for each in wanted:

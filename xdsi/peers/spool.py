@@ -1,7 +1,13 @@
-"""Received documents on disk, for as long as somebody works with them."""
+"""Received documents on disk, for as long as somebody works with them.
 
+A spool's lock file is held for as long as its process lives: what nobody holds was left by one that
+was killed, and is swept.
+"""
+
+import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +18,8 @@ from weakref import finalize
 from xdsi.model.errors import XDSRepositoryOutOfResources
 from xdsi.model.messages import Reader, Staged
 from xdsi.peers.scratch import NoRoom, Room
+
+_PREFIX, _LOCK, _DOCUMENTS = "xdsi-spool-", "lock", "documents"
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -84,12 +92,13 @@ class Spool:
     """
 
     def __init__(self, parent: Path | None = None, limit: int = 8 << 30) -> None:
-        self._folder = TemporaryDirectory(prefix="xdsi-spool-", dir=parent)
-        self.room = Room(limit, self._folder.name)
-
-    @property
-    def folder(self) -> str:
-        return self._folder.name
+        self._whole = TemporaryDirectory(prefix=_PREFIX, dir=parent)
+        self._lock = open(Path(self._whole.name, _LOCK), "wb")  # noqa: SIM115
+        with suppress(OSError):  # a file system without locks: nobody will sweep it
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.folder = os.path.join(self._whole.name, _DOCUMENTS)
+        os.mkdir(self.folder, 0o700)  # from now on it may be swept; no sooner, as it is locked
+        self.room = Room(limit, self.folder)
 
     def create(self) -> SpoolFile:
         """A new document. Raises XDSRepositoryOutOfResources."""
@@ -120,13 +129,31 @@ class Spool:
             self.room.give(size)
 
     def close(self) -> None:
-        self._folder.cleanup()
+        _remove(Path(self._whole.name))
+        self._whole.cleanup()
+        self._lock.close()
 
     def __enter__(self) -> "Spool":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def sweep(parent: Path) -> None:
+    """Remove the spools in a folder whose processes live no more. Never raises."""
+    found = [each for each in parent.glob(f"{_PREFIX}*") if not each.is_symlink()]
+    for spool in found:
+        with suppress(OSError), open(spool / _LOCK, "r+b") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if (spool / _DOCUMENTS).is_dir():  # else its owner is just starting
+                _remove(spool)
+
+
+def _remove(spool: Path) -> None:
+    """The documents first: while there is one, there is a lock to sweep it by."""
+    for each in (spool / _DOCUMENTS, spool):
+        shutil.rmtree(each, ignore_errors=True)
 
 
 def _full(error: OSError) -> XDSRepositoryOutOfResources:
