@@ -7,7 +7,8 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from tests.peers.pacs import RELATED, part
 from tests.peers.stub import Line, Stub
 from tests.server.dialect import wait_for
 from xdsi.client.imaging import ImagingConsumer
-from xdsi.client.wanted import chosen
+from xdsi.client.wanted import Missing, Wanted, chosen, remaining
 from xdsi.standard import dicom
 from xdsi.wire.kos import make_manifest, read_manifest, write_manifest
 
@@ -235,6 +236,59 @@ def test_what_the_source_lacks_is_named_and_the_rest_comes(
     assert missing["instance"] == more
     assert missing["reason"] == "the source has it no longer, or not in this series"
     assert missing["said"].startswith("XDSDocumentUniqueIdError: ")
+
+
+@pytest.mark.proves("UC-105", "UC-107", "KOS-054")
+def test_leading_zeros_do_no_harm_and_what_has_no_uid_is_missing(
+    call: Run, study: Study, real_node: Node, tmp_path: Path
+) -> None:
+    """One image and its series have leading zeros, the series of another has no UID."""
+
+    def sloppily(data: bytes) -> bytes:
+        return data.replace(b".107.12", b".007.02").replace(b".107", b".007")
+
+    series = f"{study.series[0]}.107"
+    image = studies.instance(
+        StudyInstanceUID=study.uid, SeriesInstanceUID=series, SOPInstanceUID=f"{series}.12"
+    )
+    file = tmp_path / "sloppy.dcm"
+    file.write_bytes(sloppily(image))
+    assert call("import", file, "--config", real_node.config).code == 0
+    data = make_manifest(study.files.iterdir(), retrieve_location_uid=study.source)
+    listed = data.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
+    (nameless,) = [each for each in listed if each.SeriesInstanceUID == study.series[1]]
+    sloppy = deepcopy(nameless)
+    nameless.SeriesInstanceUID = ""
+    sloppy.SeriesInstanceUID = series
+    sloppy.ReferencedSOPSequence[0].ReferencedSOPInstanceUID = f"{series}.12"
+    listed.append(sloppy)
+    manifest = tmp_path / "manifest.dcm"
+    write_manifest(data, manifest)
+    manifest.write_bytes(sloppily(manifest.read_bytes()))
+    series = f"{study.series[0]}.007"
+    options = ("--manifest", manifest, "--into", tmp_path / "into", "--config", real_node.config)
+    said = call("fetch", *options, "--json")
+    (lost,) = study.of(study.series[1])
+    assert said.code == 1
+    assert held(tmp_path) == {**study.of(study.series[0]), f"{series}.02": file.read_bytes()}
+    (missing,) = json.loads(said.out)["missing"]
+    assert (missing["series"], missing["instance"]) == ("", lost)
+    assert missing["reason"] == "the manifest names it, its series or its study by no UID"
+    assert call("fetch", *options, "--series", series).code == 0
+    assert f"missing {lost}: the manifest names it" in call("fetch", *options).out
+
+
+@pytest.mark.parametrize("uid", ["../1.2.3", "1/2", "", "1.2\0", "1" * 65])
+@pytest.mark.proves("SEC-T-152")
+def test_what_has_no_uid_is_never_looked_for(tmp_path: Path, uid: str) -> None:
+    bad = Wanted("1.2", "1.2.1", uid, dicom.KEY_OBJECT_SELECTION, "1.2.3")
+    (tmp_path / "1.2.3.dcm").touch()
+    (tmp_path / "1.2.1").mkdir()
+    asked = (bad, replace(bad, sop_instance_uid="1.2.3", series_instance_uid=uid))
+    assert remaining(asked, tmp_path) == asked
+    with ImagingConsumer({"1.2.3": "http://127.0.0.1:9"}) as consumer:
+        (missing,) = consumer.fetch([bad], tmp_path)
+    assert isinstance(missing, Missing) and "by no UID" in missing.reason
 
 
 @pytest.mark.proves("UC-157", "IMG-112")

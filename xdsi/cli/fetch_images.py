@@ -42,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "images", "the images of a study, by its manifest [RAD-69]; run again, it resumes"
     )
     which = group.add_mutually_exclusive_group()
-    which.add_argument("--study", type=options.oid, metavar="UID", help="Study Instance UID")
+    which.add_argument("--study", type=options.uid, metavar="UID", help="Study Instance UID")
     which.add_argument(
         "--manifest", type=Path, metavar="FILE", help="a manifest at hand; no patient is needed"
     )
@@ -50,7 +50,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--list", action="store_true", help="show the series, fetch nothing")
     group.add_argument(
         "--series",
-        type=options.oid,
+        type=options.uid,
         action="append",
         default=[],
         metavar="UID",
@@ -188,11 +188,10 @@ def _asked(
 
 def _noted(notes: Iterable[Wanted], into: Path) -> list[str]:
     """The instances that key object notes name, as far as they have come."""
-    paths = (each.path(into) for each in notes)
+    paths = (each.path(into) for each in notes if each.is_in(into))
     return [
         one.sop_instance_uid
         for path in paths
-        if path.exists()
         for _, _, one in read_manifest(path, what=path.name).references()
     ]
 
@@ -216,7 +215,7 @@ def _table(found: Sequence[Found], into: Path) -> Iterator[tuple[str, ...]]:
             told.number,
             told.modality or _modality(members),
             str(len(members)),
-            str(sum(each.path(into).exists() for each in members)),
+            str(sum(each.is_in(into) for each in members)),
             _megabytes(estimate(members)),
             told.description or "no description",
             uid,

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from xdsi.config import Config, load
 from xdsi.model.objects import Code
-from xdsi.model.values import CX, DTM, OID, Language, Value, is_oid, is_uuid
+from xdsi.model.values import CX, DTM, OID, Language, Value, is_oid, is_uid, is_uuid
 
 CONFIG = Path("xdsi.toml")
 
@@ -67,6 +67,13 @@ def number(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected 1 or more, got '{text}'")
     return int(text)
+
+
+def uid(text: str) -> str:
+    """For argparse: a UID as images have it, leading zeros included."""
+    if not is_uid(text):
+        raise argparse.ArgumentTypeError(f"expected a UID of digits and dots, got '{text}'")
+    return text
 
 
 def uuid(text: str) -> str:

@@ -103,7 +103,9 @@ class ImagingConsumer:
         is_over = Event()
         reachable = []
         for each in wanted:
-            if self._service(each) or self._address(each):
+            if not each.has_uids:
+                yield Missing(each, words.NO_UID)
+            elif self._service(each) or self._address(each):
                 reachable.append(each)
             else:
                 yield Missing(each, words.no_address(each.source))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from xdsi.model.manifest import Manifest
 from xdsi.model.objects import DocumentEntry
-from xdsi.model.values import is_oid
+from xdsi.model.values import is_uid
 from xdsi.standard import dicom
 
 
@@ -35,9 +35,19 @@ class Wanted:
     in_series: int = 0
     retrieve_ae_title: str = ""
 
+    @property
+    def has_uids(self) -> bool:
+        """Whether it can be asked for and name a file (SEC-T-152)."""
+        uids = self.study_instance_uid, self.series_instance_uid, self.sop_instance_uid
+        return all(map(is_uid, uids))
+
     def path(self, folder: Path) -> Path:
-        """Where it lies once it has come."""
+        """Where it lies once it has come, if it has UIDs."""
         return folder / self.series_instance_uid / f"{self.sop_instance_uid}.dcm"
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether it has come; a file there is a whole one."""
+        return self.has_uids and self.path(folder).exists()
 
 
 class Fetched(NamedTuple):
@@ -72,10 +82,7 @@ def chosen(
     series: Collection[str] = (),
     instances: Collection[str] = (),
 ) -> tuple[Wanted, ...]:
-    """The instances of a manifest, of these series or with these UIDs alone where some are given.
-
-    A UID that is none cannot be asked for and names no file; it is left out.
-    """
+    """The instances of a manifest, of these series or these alone where some are given."""
     return tuple(
         Wanted(
             study.study_instance_uid,
@@ -91,15 +98,12 @@ def chosen(
         for study, of, one in manifest.references()
         if (not series or of.series_instance_uid in series)
         and (not instances or one.sop_instance_uid in instances)
-        and is_oid(study.study_instance_uid)
-        and is_oid(of.series_instance_uid)
-        and is_oid(one.sop_instance_uid)
     )
 
 
 def remaining(wanted: Iterable[Wanted], folder: Path) -> tuple[Wanted, ...]:
-    """Those that are not in the folder yet; a file there is a whole one."""
-    return tuple(each for each in wanted if not each.path(folder).exists())
+    """Those that are not in the folder yet."""
+    return tuple(each for each in wanted if not each.is_in(folder))
 
 
 def estimate(wanted: Iterable[Wanted]) -> int:
