@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pydicom.dataset import Dataset
 
 from tests.actors.imaging import studies
 from tests.actors.imaging.studies import new_uid
@@ -303,43 +304,98 @@ def test_the_text_tells_which_transfer_syntaxes_exist(
     assert held(tmp_path) == study.of(study.series[1])
 
 
-@pytest.mark.proves("UC-014", "MADO-157")
-def test_key_images_come_with_their_note(
-    call: Run, study: Study, real_node: Node, tmp_path: Path
-) -> None:
-    """A note of the study names one of its images."""
-    section = real_node.settings.imaging
-    assert section is not None
-    files = tmp_path / "files"
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A note of one image of the study. key: its UID; manifest: lists both"""
+
+    key: str
+    note: Dataset
+    manifest: Path
+    files: Path
+
+    @property
+    def uid(self) -> str:
+        return str(self.note.SOPInstanceUID)
+
+    def manifest_without(self, study: Study, uid: str) -> Path:
+        """One that does not list this image."""
+        left = [each for each in self.files.iterdir() if each.read_bytes() != study.instances[uid]]
+        manifest = self.files.parent / "less.dcm"
+        write_manifest(make_manifest(left, retrieve_location_uid=study.source), manifest)
+        return manifest
+
+
+@pytest.fixture
+def noted(call: Run, study: Study, real_node: Node, tmp_path: Path) -> Noted:
+    files, key = tmp_path / "files", next(iter(study.instances))
     shutil.copytree(study.files, files)
-    key = next(iter(study.instances))
     note = make_manifest(
         [path for path in files.iterdir() if path.read_bytes() == study.instances[key]],
-        retrieve_location_uid=section.unique_id,
+        retrieve_location_uid=study.source,
     )
     note.ConceptNameCodeSequence[0].CodeValue = "113000"
     note.ConceptNameCodeSequence[0].CodeMeaning = "Of Interest"
     write_manifest(note, files / "note.dcm")
     assert call("import", files / "note.dcm", "--config", real_node.config).code == 0
     manifest = tmp_path / "manifest.dcm"
-    write_manifest(
-        make_manifest(files.iterdir(), retrieve_location_uid=section.unique_id), manifest
-    )
+    write_manifest(make_manifest(files.iterdir(), retrieve_location_uid=study.source), manifest)
+    return Noted(key, note, manifest, files)
+
+
+@pytest.mark.proves("UC-014", "MADO-157")
+def test_key_images_come_with_their_note(
+    call: Run, study: Study, real_node: Node, noted: Noted, tmp_path: Path
+) -> None:
+    """A note of the study names one of its images."""
     said = call(
-        *("fetch", "--manifest", manifest, "--key-images"),
+        *("fetch", "--manifest", noted.manifest, "--key-images"),
         *("--into", tmp_path / "into", "--config", real_node.config),
     )
     assert said.code == 0, said.err
-    assert held(tmp_path).keys() == {key, str(note.SOPInstanceUID)}
+    assert held(tmp_path).keys() == {noted.key, noted.uid}
 
     # the series limits the images, not where notes of them lie
-    of_key = next(uid for uid in study.series if key in study.of(uid))
+    of_key = next(uid for uid in study.series if noted.key in study.of(uid))
     said = call(
-        *("fetch", "--manifest", manifest, "--key-images", "--series", of_key),
+        *("fetch", "--manifest", noted.manifest, "--key-images", "--series", of_key),
         *("--into", tmp_path / "one" / "into", "--config", real_node.config),
     )
     assert said.code == 0, said.err
-    assert held(tmp_path / "one").keys() == {key, str(note.SOPInstanceUID)}
+    assert held(tmp_path / "one").keys() == {noted.key, noted.uid}
+
+
+@pytest.mark.proves("UC-014", "UC-107")
+def test_a_key_image_that_the_manifest_does_not_list_is_missing(
+    call: Run, study: Study, real_node: Node, noted: Noted, tmp_path: Path
+) -> None:
+    fetch = partial(
+        *(call, "fetch", "--manifest", noted.manifest_without(study, noted.key), "--key-images"),
+        *("--into", tmp_path / "into", "--config", real_node.config),
+    )
+    said = fetch("--json")
+    assert said.code == 1 and held(tmp_path).keys() == {noted.uid}
+    (missing,) = json.loads(said.out)["missing"]
+    assert missing["instance"] == noted.key
+    assert missing["reason"] == "a key object note names it, but the manifest does not"
+    said = fetch()
+    assert f"missing {noted.key}: a key object note names it" in said.out and said.err == ""
+    other = next(uid for uid in study.series if noted.key not in study.of(uid))
+    assert fetch("--series", other).code == 0
+
+
+@pytest.mark.proves("UC-014")
+def test_what_a_note_takes_back_is_no_key_image(
+    call: Run, real_node: Node, noted: Noted, tmp_path: Path
+) -> None:
+    noted.note.ConceptNameCodeSequence[0].CodeValue = "113001"
+    place = tmp_path / "into" / str(noted.note.SeriesInstanceUID) / f"{noted.uid}.dcm"
+    place.parent.mkdir(parents=True)
+    write_manifest(noted.note, place)
+    said = call(
+        *("fetch", "--manifest", noted.manifest, "--key-images"),
+        *("--into", tmp_path / "into", "--config", real_node.config),
+    )
+    assert said.code == 0 and held(tmp_path).keys() == {noted.uid}
 
 
 NOBODY = "NOBODY^^^&2.999.7&ISO"

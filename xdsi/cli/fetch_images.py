@@ -3,11 +3,11 @@
 import argparse
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xdsi.cli import options, partners, screen
-from xdsi.client import DocumentConsumer
+from xdsi.client import DocumentConsumer, words
 from xdsi.client.imaging import ImagingConsumer
 from xdsi.client.wanted import (
     Fetched,
@@ -146,15 +146,9 @@ def _series(found: Iterable[Found]) -> set[str]:
     return {each.series_instance_uid for each in _wanted(found)}
 
 
-def _wanted(
-    found: Iterable[Found], series: Sequence[str] = (), instances: Sequence[str] = ()
-) -> tuple[Wanted, ...]:
+def _wanted(found: Iterable[Found], series: Sequence[str] = ()) -> tuple[Wanted, ...]:
     """What these manifests name, each instance once."""
-    listed = (
-        one
-        for each in found
-        for one in chosen(each.manifest, home=each.home, series=series, instances=instances)
-    )
+    listed = (one for each in found for one in chosen(each.manifest, home=each.home, series=series))
     return tuple({one.sop_instance_uid: one for one in listed}.values())
 
 
@@ -167,7 +161,13 @@ def _fetched(
         every = _wanted(found)
         notes = [each for each in every if each.sop_class_uid == dicom.KEY_OBJECT_SELECTION]
         yield from _asked(consumer, notes, args)
-        wanted = _wanted(found, args.series, _noted(notes, args.into) or [""])
+        noted = {each.sop_instance_uid: each for each in _noted(notes, args.into)}
+        wanted = tuple(each for each in wanted if each.sop_instance_uid in noted)
+        listed = {each.sop_instance_uid for each in every}
+        for uid, each in noted.items():
+            is_asked = not args.series or each.series_instance_uid in args.series
+            if is_asked and uid not in listed:
+                yield Missing(each, words.NOT_LISTED)
     yield from _asked(consumer, wanted, args)
 
 
@@ -186,14 +186,19 @@ def _asked(
         )
 
 
-def _noted(notes: Iterable[Wanted], into: Path) -> list[str]:
-    """The instances that key object notes name, as far as they have come."""
-    paths = (each.path(into) for each in notes if each.is_in(into))
-    return [
-        one.sop_instance_uid
-        for path in paths
-        for _, _, one in read_manifest(path, what=path.name).references()
-    ]
+def _noted(notes: Iterable[Wanted], into: Path) -> Iterator[Wanted]:
+    """The instances that key object notes name, as far as they have come.
+
+    Where they are is for the manifest to say. What a note takes back is no key image.
+    """
+    for path in (each.path(into) for each in notes if each.is_in(into)):
+        note = read_manifest(path, what=path.name)
+        if (
+            note.title is None
+            or (note.title.value, note.title.scheme) not in dicom.REJECTION_TITLES
+        ):
+            for each in chosen(note):
+                yield replace(each, source="")
 
 
 def _table(found: Sequence[Found], into: Path) -> Iterator[tuple[str, ...]]:

@@ -80,9 +80,8 @@ def chosen(
     *,
     home: str | None = None,
     series: Collection[str] = (),
-    instances: Collection[str] = (),
 ) -> tuple[Wanted, ...]:
-    """The instances of a manifest, of these series or these alone where some are given."""
+    """The instances of a manifest, of these series alone where some are given."""
     return tuple(
         Wanted(
             study.study_instance_uid,
@@ -96,8 +95,7 @@ def chosen(
             of.retrieve_ae_title,
         )
         for study, of, one in manifest.references()
-        if (not series or of.series_instance_uid in series)
-        and (not instances or one.sop_instance_uid in instances)
+        if not series or of.series_instance_uid in series
     )
 
 

@@ -8,6 +8,7 @@ from xdsi.peers.web import NotAcceptable, NotThere
 from xdsi.plug import ArchiveBusy, ArchiveError
 
 NO_UID = "the manifest names it, its series or its study by no UID"
+NOT_LISTED = "a key object note names it, but the manifest does not"
 NOTHING_SAID = "the source answered, but neither sent it nor said why"
 
 # error code -> what it means to somebody who asked for an image (imaging.md 3.5)
