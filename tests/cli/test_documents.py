@@ -1,7 +1,9 @@
 """submit, find and fetch against a running node, as their users type them."""
 
+import errno
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from tests.cli.conftest import Run, Said, program, terminal
 from tests.node import AUTHORITY, Node, fresh_patient
 from xdsi.cli import sample
 from xdsi.model.values import CX
+from xdsi.peers.spool import Spool
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +229,26 @@ def test_fetch_takes_only_the_documents_named(
     assert [each.suffix for each in tmp_path.iterdir()] == [".txt"]
     said = call(*fetch, "--document", "1.2.3")
     assert said.code == 1 and "1.2.3" in said.complaint
+
+
+def test_a_full_disk_is_no_answer_of_the_other_side(
+    call: Run,
+    real_node: Node,
+    sent: Path,
+    patient: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    submit(call, real_node, patient, sent / "note.txt")
+    monkeypatch.setattr(Spool, "take", full)
+    said = call("fetch", "--config", real_node.config, "--patient", patient, "--into", tmp_path)
+    assert said.code == 2 and list(tmp_path.iterdir()) == []
+    assert said.complaint == (
+        f"xdsi: {tmp_path}: No space left on device; fetch again once there is room"
+    )
 
 
 def test_addresses_replace_a_configuration(

@@ -1,6 +1,8 @@
 """The images of a study by its manifest, as their users fetch them."""
 
+import errno
 import json
+import os
 import re
 import shutil
 import signal
@@ -26,6 +28,7 @@ from tests.peers.stub import Line, Stub
 from tests.server.dialect import wait_for
 from xdsi.client.imaging import ImagingConsumer
 from xdsi.client.wanted import Missing, Wanted, chosen, remaining
+from xdsi.peers.spool import Spool
 from xdsi.standard import dicom
 from xdsi.wire.kos import make_manifest, read_manifest, write_manifest
 
@@ -159,6 +162,31 @@ def test_a_fetch_that_is_ended_leaves_no_part_of_an_image(
     assert call("fetch", *options, "--config", real_node.config).code == 0
     assert held(tmp_path) == study.of(study.series[1])
     assert [each.name for each in into.iterdir()] == [study.series[1]]
+
+
+@pytest.mark.proves("UC-105")
+def test_a_full_disk_is_told_and_the_same_command_goes_on(
+    fetch: Any, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [2 * max(map(len, study.instances.values()))]
+
+    def take(_: Spool, size: int) -> None:
+        left[0] -= size
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "take", take)
+        said = fetch("--streams", "1")
+    assert said.code == 2
+    assert said.err == (
+        f"xdsi: {tmp_path / 'into'}: No space left on device; "
+        "the same command goes on where it stopped once there is room\n"
+    )
+    come = held(tmp_path)
+    assert 0 < len(come) < len(study.instances)
+    assert f"fetched {len(come)} instances, {sum(map(len, come.values()))} bytes" in said.out
+    assert fetch().code == 0 and held(tmp_path) == study.instances
 
 
 @pytest.mark.proves("UC-105", "IMG-163", "IMG-192", "IMG-197", "MADO-007")

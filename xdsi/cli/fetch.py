@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from xdsi.cli import fetch_images, options, partners, screen
+from xdsi.cli import failure, fetch_images, options, partners, screen
 from xdsi.client import DocumentConsumer, Received
 from xdsi.config import ConfigurationError
 from xdsi.model.objects import DocumentEntry
@@ -80,7 +80,10 @@ def _retrieved(
     sizes = [str(each.size or "") for each in entries]
     total = sum(map(int, sizes)) if all(map(str.isdecimal, sizes)) else None
     try:
-        with screen.progress("receiving", total) as moved:
+        with (
+            failure.writing(args.into, "fetch again"),
+            screen.progress("receiving", total) as moved,
+        ):
             for each in consumer.retrieve(entries, args.into, moved=moved):
                 received.append(each)
     finally:

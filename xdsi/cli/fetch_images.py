@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xdsi.cli import options, partners, screen
+from xdsi.cli import failure, options, partners, screen
 from xdsi.client import DocumentConsumer, words
 from xdsi.client.imaging import ImagingConsumer
 from xdsi.client.wanted import (
@@ -109,7 +109,13 @@ def run(args: argparse.Namespace) -> int:
         archives=archives,
         follows=args.retrieve_urls,
     ) as consumer:
-        results = list(_fetched(consumer, found, args))
+        before = remaining(_wanted(found), args.into)
+        try:
+            with failure.writing(args.into, "the same command goes on where it stopped"):
+                results = list(_fetched(consumer, found, args))
+        except ConfigurationError:
+            _tell(list(_come(before, args.into)), args)
+            raise
     _tell(results, args)
     if gateway is None:
         missed = [each for each in results if isinstance(each, Missing)]
@@ -129,6 +135,7 @@ def _from_registry(args: argparse.Namespace) -> list[Found]:
     with (
         partners.consumer(args) as consumer,
         tempfile.TemporaryDirectory(prefix="xdsi-manifests-") as folder,
+        failure.writing(Path(folder), "ask again"),
     ):
         entries = consumer.find_by_reference(args.patient, args.study)
         return list(_read(consumer, filter(is_manifest, entries), Path(folder)))
@@ -184,6 +191,14 @@ def _asked(
             streams=args.streams,
             moved=moved,
         )
+
+
+def _come(wanted: Iterable[Wanted], into: Path) -> Iterator[Fetched]:
+    """Those that are there, whatever became of the request."""
+    for each in wanted:
+        if each.is_in(into):
+            path = each.path(into)
+            yield Fetched(each, path, path.stat().st_size)
 
 
 def _noted(notes: Iterable[Wanted], into: Path) -> Iterator[Wanted]:
