@@ -125,7 +125,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _from_file(path: Path) -> list[Found]:
-    return [Found(read_manifest(path, what=path.name))]
+    with path.open("rb") as file:
+        return [Found(read_manifest(file, what=path.name))]
 
 
 def _from_registry(args: argparse.Namespace) -> list[Found]:

@@ -21,7 +21,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    manifest = read_manifest(args.file, what=args.file.name)
+    with args.file.open("rb") as file:
+        manifest = read_manifest(file, what=args.file.name)
     if args.json:
         screen.as_json(_as_dict(manifest))
         return 0
