@@ -265,6 +265,8 @@ def test_addresses_replace_a_configuration(
     said = call(*fetch, "--repository", f"1.2.3={repository}")
     assert said.code == 1
     assert said.complaint.startswith("XDSUnknownRepositoryId document ")
+    document = json.loads(call(*fetch, "--repository", f"1.2.3={repository}", "--json").out)
+    assert document["codes"] == ["XDSUnknownRepositoryId"] and document["received"] == []
     said = call(*fetch, "--repository", repository)
     assert said.code == 2 and "repositoryUniqueId" in said.complaint
 

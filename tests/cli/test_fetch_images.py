@@ -175,17 +175,23 @@ def test_a_full_disk_is_told_and_the_same_command_goes_on(
         if left[0] < 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    why = (
+        f"{tmp_path / 'into'}: No space left on device; "
+        "the same command goes on where it stopped once there is room"
+    )
     with monkeypatch.context() as patch:
         patch.setattr(Spool, "take", take)
         said = fetch("--streams", "1")
-    assert said.code == 2
-    assert said.err == (
-        f"xdsi: {tmp_path / 'into'}: No space left on device; "
-        "the same command goes on where it stopped once there is room\n"
-    )
-    come = held(tmp_path)
-    assert 0 < len(come) < len(study.instances)
-    assert f"fetched {len(come)} instances, {sum(map(len, come.values()))} bytes" in said.out
+        come = held(tmp_path)
+        assert 0 < len(come) < len(study.instances)
+        assert (said.code, said.err) == (2, f"xdsi: {why}\n")
+        assert f"fetched {len(come)} instances, {sum(map(len, come.values()))} bytes" in said.out
+        left = [2 * max(map(len, study.instances.values()))]
+        said = fetch("--streams", "1", "--json")
+    document = json.loads(said.out)
+    assert said.code == 2 and document["error"] == why and document["missing"] == []
+    fetched = {each["instance"] for each in document["fetched"]}
+    assert fetched and fetched == held(tmp_path).keys() - come.keys()
     assert fetch().code == 0 and held(tmp_path) == study.instances
 
 
@@ -457,6 +463,8 @@ def test_an_unknown_study_or_series_is_told(fetch: Any, call: Run, real_node: No
     whom = ("--patient", str(fresh_patient()), "--config", real_node.config)
     said = call("fetch", "--study", "1.2.3", *whom)
     assert said.code == 1 and "no manifest of study 1.2.3" in said.complaint
+    said = call("fetch", "--study", "1.2.3", *whom, "--json")
+    assert said.code == 1 and "no manifest of study 1.2.3" in json.loads(said.out)["error"]
 
 
 @pytest.mark.proves("UC-107")

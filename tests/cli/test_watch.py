@@ -155,7 +155,7 @@ def test_state_is_its_owners_and_of_one_folder(
         "watch", tmp_path, "--config", watching.node.config, "--state", watching.state, *NOW
     )
     assert said.code == 2
-    assert f"is the state of watching folder {folder}" in said.complaint
+    assert f"is the state of watching folder {folder}" in json.loads(said.out)["error"]
 
 
 def test_study_in_motion_waits(watching: Watching, call: Run, folder: Path, study: Study) -> None:

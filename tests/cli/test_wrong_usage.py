@@ -1,5 +1,6 @@
 """Whatever is wrong: one line on stderr that says what, the right exit code, no traceback."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -109,6 +110,35 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
         assert said.complaint.startswith("xdsi: ")
     assert [word for word in words if word not in said.err] == []
     assert "Traceback" not in said.err and "secret" not in said.err
+
+
+FAILURES: list[tuple[str, list[str], int, list[str]]] = [
+    ("usage", ["find", "--patient", "P-1"], 2, []),
+    ("configuration", ["find", *P], 2, []),
+    ("nobody there", ["find", *P, "--registry", NOWHERE], 2, []),
+    ("no manifest", ["fetch", "--manifest", "no.dcm"], 2, []),
+    ("no file", ["submit", "no.pdf", *P], 2, []),
+    ("bad file", ["manifest", "show", "cut.dcm"], 1, ["InvalidDocumentContent"]),
+    ("no folder", ["import", "no"], 2, []),
+    ("no rule", ["explain", "REG-7"], 2, []),
+    ("nothing to watch", ["watch", "."], 2, []),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "codes"), [c[1:] for c in FAILURES], ids=[c[0] for c in FAILURES]
+)
+def test_failure_is_a_document_for_programs_too(
+    call: Run, folder: Path, arguments: list[str], code: int, codes: list[str]
+) -> None:
+    plain = call(*arguments)
+    said = call(*arguments, "--json")
+    assert (said.code, said.err) == (plain.code, plain.err) and plain.code == code
+    assert plain.out == ""
+    document = json.loads(said.out)
+    assert document.keys() == {"error", "codes"} and document["codes"] == codes
+    assert said.err == f"{'' if codes else 'xdsi: '}{document['error']}\n"
+    assert said.out.count("\n") == 1
 
 
 @pytest.mark.parametrize(

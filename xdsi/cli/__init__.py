@@ -13,10 +13,8 @@ from keyword import iskeyword
 from typing import NoReturn
 
 import xdsi
-from xdsi.cli import screen
+from xdsi.cli import failure, screen
 from xdsi.config import ConfigurationError
-from xdsi.model.errors import XDSError, leaves
-from xdsi.peers.errors import PeerError
 
 # each is a module of this package with HELP, arguments(parser) and run(args) -> exit code
 COMMANDS = (
@@ -44,8 +42,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line; the usage is a --help away."""
 
     def error(self, message: str) -> NoReturn:
-        screen.fail(f"{message} (see {self.prog} --help)")
-        raise SystemExit(2)
+        raise ConfigurationError(f"{message} (see {self.prog} --help)")
 
 
 def parser(wanted: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
@@ -69,28 +66,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; what goes wrong becomes one line on stderr and an exit code."""
     screen.prepare()
     given = sys.argv[1:] if argv is None else list(argv)
-    args = parser(given[:1] if given[:1] and given[0] in COMMANDS else COMMANDS).parse_args(given)
     try:
-        code: int = args.run(args)
-    except ConfigurationError as error:
-        screen.fail(str(error))
-        return 2
-    except PeerError as error:
-        screen.fail(f"{error}; does it run, and is the address right?")
-        return 2
-    except (XDSError, ExceptionGroup) as error:
-        for each in leaves(error):
-            if not isinstance(each, XDSError):
-                raise
-            screen.finding(each)
-        return 1
+        return _ran(given)
     except BrokenPipeError:
         # whoever read us has seen enough; the interpreter must not try to write the rest
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:
-        screen.fail(f"{error.filename or 'a file'}: {error.strerror or error}")
-        return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _ran(given: Sequence[str]) -> int:
+    wanted = given[:1] if given[:1] and given[0] in COMMANDS else COMMANDS
+    args = argparse.Namespace(json="--json" in given)  # to be known where the rest is wrong
+    try:
+        code: int = parser(wanted).parse_args(given, args).run(args)
+    except BrokenPipeError:
+        raise
+    except failure.KINDS as error:
+        return failure.told(error, is_json=args.json)
     return code

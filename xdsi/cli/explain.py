@@ -3,6 +3,7 @@
 import argparse
 
 from xdsi.cli import options, screen
+from xdsi.config import ConfigurationError
 from xdsi.standard import rules
 
 HELP = "say in plain words what a rule id of an error asks for"
@@ -20,8 +21,8 @@ def run(args: argparse.Namespace) -> int:
         name = args.rule.strip("[] ").upper()  # as an error shows it: [REG-070]
         if name not in rules.RULES:
             near = ", ".join(rules.nearest(name))
-            screen.fail(f"no rule {args.rule}" + (f"; near it: {near}" if near else ""))
-            return 2
+            others = f"; near it: {near}" if near else ""
+            raise ConfigurationError(f"no rule {args.rule}{others}")
         chosen = (rules.RULES[name],)
     if args.json:
         screen.as_json(

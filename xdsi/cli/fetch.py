@@ -47,14 +47,11 @@ def run(args: argparse.Namespace) -> int:
         wanted = set(args.document) or {str(each.unique_id) for each in entries}
         chosen = [each for each in entries if str(each.unique_id) in wanted]
         if lost := sorted(wanted - {str(each.unique_id) for each in chosen}):
-            screen.fail(f"{args.patient} has no document {', '.join(lost)}")
-            return 1
+            raise failure.NotFound(f"{args.patient} has no document {', '.join(lost)}")
         if not chosen:
-            screen.fail(f"no documents for {args.patient}")
-            return 1
+            raise failure.NotFound(f"no documents for {args.patient}")
         args.into.mkdir(parents=True, exist_ok=True)
-        received = _retrieved(consumer, chosen, args)
-    return 0 if all(each.is_as_registered for each in received) else 1
+        return _retrieved(consumer, chosen, args)
 
 
 @contextmanager
@@ -74,8 +71,8 @@ def _ending() -> Iterator[None]:
 
 def _retrieved(
     consumer: DocumentConsumer, entries: Sequence[DocumentEntry], args: argparse.Namespace
-) -> list[Received]:
-    """What arrived, which is told even if something else did not."""
+) -> int:
+    """The exit code; what arrived is told even if something else did not."""
     received: list[Received] = []
     sizes = [str(each.size or "") for each in entries]
     total = sum(map(int, sizes)) if all(map(str.isdecimal, sizes)) else None
@@ -86,27 +83,28 @@ def _retrieved(
         ):
             for each in consumer.retrieve(entries, args.into, moved=moved):
                 received.append(each)
+    except failure.KINDS as error:
+        return failure.told(error, is_json=args.json, received=list(map(_as_dict, received)))
     finally:
-        _tell(received, is_json=args.json)
-    return received
+        if not args.json:
+            _show(received)
+    if args.json:
+        screen.as_json(list(map(_as_dict, received)))
+    return 0 if all(each.is_as_registered for each in received) else 1
 
 
-def _tell(received: Sequence[Received], *, is_json: bool) -> None:
-    if is_json:
-        screen.as_json(
-            [
-                {
-                    "uniqueId": each.request.document_unique_id,
-                    "file": str(each.path),
-                    "mimeType": each.mime_type,
-                    "size": each.size,
-                    "sha1": each.sha1,
-                    "asRegistered": each.is_as_registered,
-                }
-                for each in received
-            ]
-        )
-        return
+def _as_dict(received: Received) -> dict[str, str | int | bool]:
+    return {
+        "uniqueId": received.request.document_unique_id,
+        "file": str(received.path),
+        "mimeType": received.mime_type,
+        "size": received.size,
+        "sha1": received.sha1,
+        "asRegistered": received.is_as_registered,
+    }
+
+
+def _show(received: Sequence[Received]) -> None:
     for each in received:
         verdict = "as registered" if each.is_as_registered else "NOT as registered"
         screen.plain(f"{each.path}  {each.size} bytes, {each.mime_type}, {verdict}")

@@ -86,11 +86,10 @@ def given(args: argparse.Namespace) -> str:
 def run(args: argparse.Namespace) -> int:
     found = _from_file(args.manifest) if args.manifest else _from_registry(args)
     if not found:
-        screen.fail(f"no manifest of study {args.study} for {args.patient}")
-        return 1
+        raise failure.NotFound(f"no manifest of study {args.study} for {args.patient}")
     if lost := sorted(set(args.series) - _series(found)):
-        screen.fail(f"the manifest has no series {', '.join(lost)}; --list shows those it has")
-        return 1
+        names = ", ".join(lost)
+        raise failure.NotFound(f"the manifest has no series {names}; --list shows those it has")
     if not args.json:
         screen.rows("series", list(_table(found, args.into)))
     if args.list:
@@ -113,10 +112,15 @@ def run(args: argparse.Namespace) -> int:
         try:
             with failure.writing(args.into, "the same command goes on where it stopped"):
                 results = list(_fetched(consumer, found, args))
-        except ConfigurationError:
-            _tell(list(_come(before, args.into)), args)
-            raise
-    _tell(results, args)
+        except failure.KINDS as error:
+            come = list(_come(before, args.into))
+            if not args.json:
+                _show(come, args.into)
+            return failure.told(error, is_json=args.json, **_as_dicts(come))
+    if args.json:
+        screen.as_json(_as_dicts(results))
+    else:
+        _show(results, args.into)
     if gateway is None:
         missed = [each for each in results if isinstance(each, Missing)]
         silent = [each for each in missed if each.wanted.retrieve_ae_title not in archives]
@@ -270,30 +274,32 @@ def _tell_unknown(
         )
 
 
-def _tell(results: Sequence[Fetched | Missing], args: argparse.Namespace) -> None:
+def _show(results: Sequence[Fetched | Missing], into: Path) -> None:
     fetched = [each for each in results if isinstance(each, Fetched)]
     missing = [each for each in results if isinstance(each, Missing)]
-    if args.json:
-        screen.as_json(
-            {
-                "fetched": [
-                    {**_as_dict(each.wanted), "file": str(each.path), "size": each.size}
-                    for each in fetched
-                ],
-                "missing": [
-                    {**_as_dict(each.wanted), "reason": each.reason, "said": each.said}
-                    for each in missing
-                ],
-            }
-        )
-        return
     for each in missing:
         said = f" ({each.said})" if each.said else ""
         screen.plain(f"missing {each.wanted.sop_instance_uid}: {each.reason}{said}")
     size = sum(each.size for each in fetched)
-    screen.plain(f"fetched {len(fetched)} instances, {size} bytes, into {args.into}")
+    screen.plain(f"fetched {len(fetched)} instances, {size} bytes, into {into}")
     if missing:
         screen.plain(f"missing {len(missing)}; the same command asks for these alone")
+
+
+def _as_dicts(results: Sequence[Fetched | Missing]) -> dict[str, list[dict[str, str | int]]]:
+    """The same for programs."""
+    return {
+        "fetched": [
+            {**_as_dict(each.wanted), "file": str(each.path), "size": each.size}
+            for each in results
+            if isinstance(each, Fetched)
+        ],
+        "missing": [
+            {**_as_dict(each.wanted), "reason": each.reason, "said": each.said}
+            for each in results
+            if isinstance(each, Missing)
+        ],
+    }
 
 
 def _as_dict(wanted: Wanted) -> dict[str, str]:

@@ -27,6 +27,7 @@ from xdsi.standard.transactions import Transaction
 
 __all__ = [
     "as_json",
+    "as_line",
     "block",
     "counting",
     "escape",
@@ -113,6 +114,11 @@ def as_json(value: Any) -> None:
     """For programs: one JSON document on stdout, never wrapped or coloured."""
     json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
     sys.stdout.write("\n")
+
+
+def as_line(value: Any) -> None:
+    """The same in one line, at once."""
+    print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """`xdsi watch [FOLDER]`: studies are published when they have changed and are quiet again."""
 
 import argparse
-import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -166,7 +165,7 @@ def _ending() -> Iterator[Event]:
 def _tell(args: argparse.Namespace, done: Publication) -> None:
     sharing.remarks(done)
     if args.json:
-        _json(sharing.as_dict(done))
+        screen.as_line(sharing.as_dict(done))
     else:
         screen.plain(sharing.line(done))
         sys.stdout.flush()
@@ -175,11 +174,8 @@ def _tell(args: argparse.Namespace, done: Publication) -> None:
 def _complain(args: argparse.Namespace, study: str, error: Exception, pause: float | None) -> None:
     why = sharing.reason(error)
     if args.json:
-        _json({"study": study or None, "outcome": "failed", "reason": why, "againIn": pause})
+        outcome = {"study": study or None, "outcome": "failed"}
+        screen.as_line({**outcome, "reason": why, "againIn": pause})
         return
     again = f"; again in {pause:.0f} seconds" if pause else ""
     screen.fail(f"{study or 'cannot look'}: {why}{again}")
-
-
-def _json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False), flush=True)
