@@ -96,6 +96,12 @@ CASES = [
     ("unknown rule", ["explain", "REG-7"], ["REG-7", "REG-07"]),
     ("no record", ["replay", "lost"], ["lost: No such file"]),
     ("not a record", ["replay", "note.txt"], ["note.txt", "not a recorded exchange"]),
+    ("busy", ["watch", ".", "--every", "-1"], ["--every", "expected 0 or more", "'-1'"]),
+    ("no pause", ["watch", ".", "--every", "0"], ["--every", "expected more than 0", "'0'"]),
+    ("endless", ["watch", ".", "--every", "inf"], ["--every", "'inf'"]),
+    ("no time", ["watch", ".", "--settle", "nan"], ["--settle", "'nan'"]),
+    ("no seconds", ["watch", ".", "--settle", "soon"], ["--settle", "seconds, got 'soon'"]),
+    ("past", ["watch", ".", "--again", "-0.5"], ["--again", "'-0.5'"]),
     ("demo on a file", ["demo", "--exit", "--folder", "note.txt/x"], ["note.txt"]),
 ]  # fmt: skip
 

@@ -5,7 +5,9 @@ Nothing heavy is imported here, so that a command that needs little starts at on
 
 import argparse
 from collections.abc import Callable
+from math import nan
 from pathlib import Path
+from threading import TIMEOUT_MAX
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -67,6 +69,24 @@ def number(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected 1 or more, got '{text}'")
     return int(text)
+
+
+def seconds(text: str) -> float:
+    """For argparse: 0 or more, and no more than can be waited for."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = nan
+    if not 0 <= value <= TIMEOUT_MAX:
+        raise argparse.ArgumentTypeError(f"expected 0 or more seconds, got '{text}'")
+    return value
+
+
+def pause(text: str) -> float:
+    """For argparse: more than 0 seconds."""
+    if not (value := seconds(text)):
+        raise argparse.ArgumentTypeError(f"expected more than 0 seconds, got '{text}'")
+    return value
 
 
 def uid(text: str) -> str:

@@ -38,17 +38,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--settle",
-        type=float,
+        type=options.seconds,
         default=60.0,
         metavar="SECONDS",
         help="for which a study must be quiet before it is published (60)",
     )
     parser.add_argument(
-        "--every", type=float, default=15.0, metavar="SECONDS", help="between two looks (15)"
+        "--every",
+        type=options.pause,
+        default=15.0,
+        metavar="SECONDS",
+        help="between two looks (15)",
     )
     parser.add_argument(
         "--again",
-        type=float,
+        type=options.seconds,
         default=3600.0,
         metavar="SECONDS",
         help="between two looks at all there is, which see what was removed (3600)",
