@@ -1,6 +1,7 @@
 """A study shared at a node as its users run it: new, unchanged, changed, raced for, gone."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -383,3 +384,14 @@ def test_foreign_patient_is_refused(
         domain_patient(study.header, authorities)
     assert "--patient" in str(refused.value)
     assert study.patient not in str(refused.value)
+
+
+@pytest.mark.parametrize("patient", ["A^B", "A\\B"])
+def test_identifier_that_cannot_be_written_is_the_reason(study: Study, patient: str) -> None:
+    header = study.header
+    id_ = replace(header.patient.id, value=patient)
+    with pytest.raises(
+        ValueError, match=r"2\.999\.7 in its header has characters.*--patient"
+    ) as no:
+        domain_patient(replace(header, patient=replace(header.patient, id=id_)), ("2.999.7",))
+    assert patient not in str(no.value)

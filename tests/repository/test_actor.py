@@ -64,7 +64,7 @@ def test_a_document_goes_in_and_comes_out(make: Make) -> None:
 @pytest.mark.proves("SEC-T-018")
 def test_a_full_disk_is_told_before_anything_is_read(make: Make) -> None:
     actor = make(free_bytes=1 << 60)
-    with pytest.raises(XDSRepositoryOutOfResources):
+    with pytest.raises(XDSRepositoryOutOfResources, match=r"free space \(repository\.free_bytes\)"):
         actor.admit()  # type: ignore[misc]
     assert actor.ready() == (), "what is stored can still be retrieved"
     actor.close()

@@ -6,8 +6,9 @@ from pathlib import Path
 from xdsi import app
 from xdsi.actors.imaging.importing import Result, Skipped, Tally, Unreadable, import_folder
 from xdsi.actors.imaging.store import Kept, Outcome
-from xdsi.cli import options, screen
+from xdsi.cli import failure, options, screen
 from xdsi.config import ConfigurationError
+from xdsi.model.errors import XDSRepositoryOutOfResources
 
 HELP = "take the DICOM files below a folder into the node's archive of images"
 
@@ -24,7 +25,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.folder.exists():
         raise ConfigurationError(f"{args.folder}: no such file or folder")
     refused: list[tuple[str, str]] = []
-    with app.image_store(options.config(args)) as store, screen.counting("importing") as moved:
+    config = options.config(args)
+    with app.image_store(config) as store, screen.counting("importing") as moved:
 
         def told(path: Path, result: Result) -> None:
             moved(1)
@@ -34,7 +36,13 @@ def run(args: argparse.Namespace) -> int:
             if not args.json:
                 screen.fail(f"{path}: {reason}")
 
-        tally = import_folder(store, args.folder, told)
+        try:
+            tally = import_folder(store, args.folder, told)
+        except XDSRepositoryOutOfResources as error:
+            where = config.imaging.store if config.imaging else ""
+            raise ConfigurationError(f"imaging.store {where}: {error.problem}") from error
+    if tally.skipped[Skipped.DIRECTORY_RECORD] and not args.folder.is_dir():
+        raise failure.NotFound(f"{args.folder}: names images, but has none; give its folder")
     problems = tally.outcomes[Outcome.REFUSED] + tally.unreadable
     if args.json:
         screen.as_json(

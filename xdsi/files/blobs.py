@@ -90,6 +90,7 @@ class LocalStore:
         free_bytes: below this, or 2 % of the file system if that is more, `admit` refuses
         """
         self._folder, self._free, self._disk = folder, free_bytes, calls
+        self._actor = actor
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.stat().st_mode & 0o077:
             raise ConfigurationError(
@@ -137,7 +138,9 @@ class LocalStore:
         floor = max(self._free, int(room.f_blocks * room.f_frsize * _FREE_SHARE))
         if room.f_bavail * room.f_frsize < floor:
             raise XDSRepositoryOutOfResources(
-                "document store", "too little free space; try again later", rule="SEC-T-018"
+                "document store",
+                f"too little free space ({self._actor}.free_bytes); try again later",
+                rule="SEC-T-018",
             )
 
     def publish(self, documents: Sequence[StagedDocument]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 Source: use-cases.md UC-124; IMG-046, IMG-048.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -74,12 +74,18 @@ def domain_patient(study: StudyHeader, authorities: Collection[str], issuer: str
     raise ValueError(_no_patient((main, *patient.other_ids), authorities))
 
 
-def _no_patient(ids: Iterable[IssuedId], authorities: Collection[str]) -> str:
+def _no_patient(ids: Collection[IssuedId], authorities: Collection[str]) -> str:
     if not authorities:
         return (
             "no assigning authority of the domain is known; name them in "
             "imaging.patient_authorities, or give --patient"
         )
+    for each in ids:
+        if each.value and each.issuer_oid in authorities:
+            return (
+                f"the identifier of {each.issuer_oid} in its header has characters that no "
+                "identifier may have, such as ^ or a backslash; give --patient"
+            )
     issuers = sorted({each.issuer_uid for each in ids if each.value and each.issuer_uid})
     found = f"identifiers of {', '.join(issuers)}" if issuers else "no identifier with an issuer"
     return (

@@ -142,6 +142,33 @@ def test_the_command_needs_a_folder_and_an_archive(
     assert (said.code, "archive" in said.complaint) == (2, True)
 
 
+@pytest.mark.proves("SEC-T-018")
+def test_too_little_room_is_said_with_key_and_folder(
+    configuration: Path,
+    folder: Path,
+    call: Run,  # noqa: F811 (the fixture)
+) -> None:
+    configuration.write_text(configuration.read_text().replace("= 0", f"= {1 << 60}"))
+    said = call("import", folder, "--config", configuration)
+    assert said.code == 2
+    assert said.complaint == (
+        f"xdsi: imaging.store {configuration.parent / 'images'}: "
+        "too little free space (imaging.free_bytes); try again later"
+    )
+    assert json.loads(call("import", folder, "--config", configuration, "--json").out)["error"]
+
+
+def test_a_directory_record_is_not_taken_for_its_folder(
+    configuration: Path,
+    folder: Path,
+    call: Run,  # noqa: F811 (the fixture)
+) -> None:
+    (record,) = folder.rglob("DICOMDIR")
+    said = call("import", record, "--config", configuration)
+    assert (said.code, said.out) == (1, "")
+    assert said.complaint == f"xdsi: {record}: names images, but has none; give its folder"
+
+
 def test_a_study_is_removed_by_command(
     configuration: Path,
     folder: Path,

@@ -300,7 +300,7 @@ def test_a_failure_at_any_call_of_the_disk_leaves_nothing(make_store: MakeStore)
 @pytest.mark.proves("SEC-T-018", "SEC-T-040")
 def test_limits_of_the_disk_and_of_a_file(make_store: MakeStore) -> None:
     images = make_store(limits=Limits(document=len(CT) - 1), free_bytes=1 << 60)
-    with pytest.raises(XDSRepositoryOutOfResources):
+    with pytest.raises(XDSRepositoryOutOfResources, match=r"free space \(imaging\.free_bytes\)"):
         images.admit()
     with pytest.raises(XDSRepositoryError, match="larger than the limit"):
         keep(images, CT)
