@@ -211,7 +211,7 @@ def _answered(
     told = _named(answer.errors, str(partner.home))
     if len(told) > _TOLD:
         rest = f"tells of {len(told) - _TOLD} further errors, which are not listed"
-        where = {"rule": "XC-055", "location": str(partner.home)}
+        where = {"rule": "XC-066", "location": str(partner.home)}
         told = (*told[:_TOLD], XDSRegistryError(partner.title, rest, **where))
     return replace(answer, objects=objects, errors=(*errors, *told))
 
