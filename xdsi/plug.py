@@ -325,6 +325,8 @@ class Actor:
     staging: given if it takes documents
     feed: given if it takes HL7 v2 messages
     demographics: what a registry was told of a patient; None for one it does not know
+    waits: whether its handlers mostly wait for nodes of others; these take no thread, and not more
+        than half of the requests at a time, from other actors
     caller: given if only partners may call: from the certificate that a proxy in front passes on,
         PEM in percent-encoding, to the partner's title; raises Stranger
     admit: raises XDSError before a body is read, e.g. when the disk is full (SEC-T-018)
@@ -343,6 +345,7 @@ class Actor:
     staging: Staging | None = None
     feed: Feed | None = None
     demographics: Callable[[CX], Demographics | None] | None = None
+    waits: bool = False
     caller: Callable[[str | None], str] | None = None
     admit: Callable[[], None] | None = None
     ready: Callable[[], tuple[str, ...]] = tuple

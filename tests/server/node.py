@@ -325,6 +325,13 @@ def actors(folder: Path, senders: Sequence[str] = ()) -> list[Actor]:
             ),
         ),
         Actor(
+            name="initiating",
+            path="/initiating",
+            contract="gateway-initiating",
+            routes=(Route(transactions.STORED_QUERY, query),),
+            waits=True,
+        ),
+        Actor(
             name="repository",
             path="/repository",
             contract="repository",

@@ -213,6 +213,25 @@ def test_slow_but_fast_enough(small_node):
         assert connection.receive().outcome == "Success"
 
 
+@pytest.mark.proves("XC-066", "SEC-T-049")
+def test_those_that_wait_for_others_keep_nobody_from_the_rest(make_node):
+    node = make_node(limits={"in_flight": 8, "threads": 2})
+    slow = request("/initiating", dialect.query_message("slow:2"))
+    waiting = [node.connect() for _ in range(4)]
+    try:
+        for connection in waiting:
+            connection.send(slow)
+        time.sleep(0.3)
+        began = time.monotonic()
+        assert node.post("/registry", QUERY).outcome == "Success"
+        assert time.monotonic() - began < 1
+        assert node.post("/initiating", QUERY).status == 503  # half of all is theirs
+        assert [connection.receive().outcome for connection in waiting] == ["Success"] * 4
+    finally:
+        for connection in waiting:
+            connection.socket.close()
+
+
 @pytest.mark.proves("SEC-T-049")
 def test_requests_in_flight(small_node):
     slow = request("/registry", dialect.query_message("slow:1"))

@@ -1,7 +1,8 @@
 """The ASGI application: one request from its headers to the end of its answer.
 
-Everything that may block runs in one of two pools of threads: `work` for handlers, `flow` for the
-batches of bodies and answers, so that documents keep moving while handlers wait.
+Everything that may block runs in pools of threads: `work` for handlers, `waiting` for those that
+wait for nodes of others, `flow` for the batches of bodies and answers, so that documents keep
+moving while handlers wait.
 """
 
 import asyncio
@@ -61,12 +62,13 @@ class Node:
             pages.METRICS: self._metrics,
         }
         self._work = ThreadPoolExecutor(limits.threads, "work")
+        self._waiting = ThreadPoolExecutor(limits.threads, "waiting")
         self._flow = Flow(_FLOW_THREADS)
         # a database that does not answer must not take the threads of others
         self._health = ThreadPoolExecutor(1, "health")
         self._recorder = Recorder.of(server)
         self._metrics_of = Metrics(actors)
-        self._in_flight = 0
+        self._in_flight = self._waiting_in_flight = 0
         most = _WAITING * limits.in_flight
         self._coming = _Coming(most, most // _SHARE, _HELD * limits.envelope)
         self._proxies = front.Proxies(server.proxies)
@@ -122,7 +124,7 @@ class Node:
 
     def rest(self) -> None:
         """Take no more work, and wait for what is still running. Blocks."""
-        for pool in (self._work, self._health):
+        for pool in (self._work, self._waiting, self._health):
             pool.shutdown(wait=True, cancel_futures=True)
         self._flow.close()
 
@@ -174,9 +176,10 @@ class Node:
             with self._coming.body(exchange.peer) as holds:
                 chunks = await self._received(intake, incoming, holds)
             # Only now: who sends slowly keeps nobody else from being answered (SEC-T-161).
-            slot.take()
+            slot.take(waits=actor.waits)
             made = call(deadline=monotonic() + self._limits.request_seconds)
-            finishing = loop.run_in_executor(self._work, _finish, intake, chunks, made)
+            pool = self._waiting if actor.waits else self._work
+            finishing = loop.run_in_executor(pool, _finish, intake, chunks, made)
             is_handed_over = True
             return await finishing
         finally:
@@ -286,22 +289,24 @@ class _Coming:
 class _Slot:
     """One of the requests that may be worked on at a time (SEC-T-049)."""
 
-    __slots__ = ("_is_taken", "_node")
+    __slots__ = ("_is_taken", "_node", "_waits")
 
     def __init__(self, node: Node) -> None:
-        self._node, self._is_taken = node, False
+        self._node, self._is_taken, self._waits = node, False, False
 
-    def take(self) -> None:
-        """Raises Busy when there is none left."""
-        node = self._node
-        if node._in_flight >= node._limits.in_flight:
+    def take(self, *, waits: bool = False) -> None:
+        """Raises Busy when there is none left. waits: see `Actor`"""
+        node, most = self._node, self._node._limits.in_flight
+        if node._in_flight >= most or (waits and node._waiting_in_flight >= max(1, most // 2)):
             raise Busy
         node._in_flight += 1
-        self._is_taken = True
+        node._waiting_in_flight += waits
+        self._is_taken, self._waits = True, waits
 
     def leave(self) -> None:
         if self._is_taken:
             self._node._in_flight -= 1
+            self._node._waiting_in_flight -= self._waits
             self._is_taken = False
 
 

@@ -18,6 +18,8 @@ from xdsi.model.errors import XDSError, XDSUnavailableCommunity
 from xdsi.model.messages import Content, Octets, Reader, RetrieveAnswer
 from xdsi.plug import Call, Handler, Measure
 
+_TURN = 3.0  # seconds to wait for one; longer, and who is slow would keep threads from others
+
 
 @dataclass(slots=True)
 class Figures:
@@ -82,7 +84,7 @@ class Health:
     def _turn(self, call: Call) -> Iterator[None]:
         """Within it the partner is asked once. Raises XDSUnavailableCommunity."""
         self._let_through()
-        if not self.turns.acquire(timeout=min(call.remaining, self.partner.seconds)):
+        if not self.turns.acquire(timeout=min(call.remaining, self.partner.seconds, _TURN)):
             raise self.unavailable(f"{self.partner.connections} requests wait for it already")
         started = self.clock()
         try:

@@ -78,6 +78,7 @@ def actor(
             Route(transactions.RETRIEVE_IMAGING, partial(rad75.retrieve, images=images)),
         ),
         resources=(xcwado.resource("/gateway/initiating/wado", web),),
+        waits=True,
         notes=lambda: tuple(filter(None, (each.note for each in healths))),
         measures=lambda: chain.from_iterable(each.measures() for each in healths),
         close=end,
