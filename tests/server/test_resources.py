@@ -377,10 +377,17 @@ def test_source_that_fails_cuts_the_connection(node, kind):
     assert node.line(ticket, "incident")["traceback"]
 
 
-@pytest.mark.proves("SEC-T-058")
-def test_source_that_fails_before_anything_was_sent(node):
-    answer = node.get("/web/pieces/rotten:1000:0")
-    assert (answer.status, is_plain(answer)) == (500, True)
+@pytest.mark.proves("IMG-164")
+@pytest.mark.parametrize("kind", ["rotten:1000:0", "rotten:9000:8000", "text:a/rotten-nosize:9:0"])
+def test_source_that_fails_before_anything_was_sent(node, kind):
+    answer = node.get(f"/web/pieces/{kind}")
+    assert (answer.status, is_plain(answer)) == (503, True)
+    assert answer.header("retry-after")
+    ticket = answer.header("x-request-id")
+    assert node.line(ticket, "unread")["why"] == "bits have rotted"
+    assert node.line(ticket)["status"] == "Failure"
+    mine = [each["event"] for each in node.log if each.get("ticket") == ticket]
+    assert "incident" not in mine
 
 
 @pytest.mark.proves("SEC-T-161")

@@ -17,7 +17,8 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from xdsi.config import Limits, Server
-from xdsi.plug import Actor, Call, Stranger
+from xdsi.model.web import WebError
+from xdsi.plug import Actor, ArchiveError, Call, Stranger
 from xdsi.server import faults, front, log, pages, resources
 from xdsi.server.dispatch import Dispatcher
 from xdsi.server.exchange import Exchange, Reply
@@ -36,6 +37,8 @@ _WAITING = 8  # bodies that may still be coming in, per request that may be work
 _HELD = 32  # times the longest envelope: memory for those that come in, of all together
 _SHARE = 4  # one address may send this part of them
 _READY_SECONDS = 5.0
+# What failed is mostly remembered, and left out when the same is asked for again.
+_UNREAD = "what is asked for is known, but could not be read; ask again for what else there is"
 
 T = TypeVar("T")
 Application = Callable[[Any, Receive, Send], Awaitable[None]]
@@ -320,6 +323,12 @@ def _finish(intake: Intake | resources.Intake, chunks: Sequence[bytes], call: Ca
         if isinstance(reply.body, bytes):
             return reply
         # A document that cannot even be opened is told by a fault, not by a broken connection.
-        return replace(reply, first=next(reply.body, b""))
+        try:
+            return replace(reply, first=next(reply.body, b""))
+        except (OSError, ArchiveError) as error:
+            if isinstance(intake, Intake):
+                raise
+            log.event("unread", ticket=call.ticket, why=str(error))
+            raise WebError(503, _UNREAD, ("Retry-After", "1")) from error
     finally:
         intake.discard()

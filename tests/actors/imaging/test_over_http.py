@@ -136,6 +136,28 @@ def test_an_instance_that_breaks_cuts_the_answer_and_is_told_the_next_time(
         assert next(e["status"] for e in node.lines if e["event"] == "request") == "cut"
 
 
+@pytest.mark.proves("IMG-164")
+@pytest.mark.parametrize("what", ["damaged", "gone"])
+def test_an_instance_that_cannot_be_read_is_told_in_a_line(tmp_path: Path, what: str) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    samples.fill(images)
+    place = f"/dicom-web/studies/{samples.STUDY}/series/{samples.MR}/instances"
+    with running(str(images), tmp_path / "log") as node:
+        broken = file(images, "explicit")
+        if what == "gone":
+            broken.unlink()
+        else:
+            broken.write_bytes(broken.read_bytes()[:1000])
+        for below in ("", "/metadata"):
+            for _ in range(2):
+                answer = dialect.get(node.base, f"{place}/{samples.UIDS['explicit']}{below}")
+                assert answer.status == 503 and answer.header("retry-after")
+                assert answer.body.count(b"\n") == 1 and b"could not be read" in answer.body
+        assert dialect.get(node.base, f"{place}/{samples.UIDS['rle']}/metadata").status == 200
+        assert not [each for each in node.lines if each["event"] == "incident"]
+
+
 def test_the_log_names_studies_and_instances(node: Node) -> None:
     ticket = post(node, request("rle", "report")).header("x-request-id")
     assert dialect.wait_for(lambda: any(e.get("ticket") == ticket for e in node.lines))
