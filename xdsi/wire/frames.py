@@ -44,9 +44,14 @@ class Format:
     frames: int
 
     @property
+    def is_subsampled(self) -> bool:
+        """Whether two neighbours share their colour: Y1 Y2 Cb Cr (PS3.3 C.7.6.3.1.2)."""
+        return self.samples == 3 and self.photometric == _SUBSAMPLED
+
+    @property
     def bits(self) -> int:
         """Of one frame that is not compressed."""
-        samples = 2 if self.photometric == _SUBSAMPLED else self.samples
+        samples = 2 if self.is_subsampled else self.samples
         return self.rows * self.columns * samples * self.allocated
 
     @property
@@ -109,9 +114,10 @@ class Frames:
     """The frames of one instance. Its header is judged at once, a frame when it is asked for.
 
     photometric: what the arrays are in, which is not always what the file says of itself
+    keeps_colours: lossy ones that are stored as YBR_FULL stay so, instead of becoming RGB
     """
 
-    def __init__(self, stored: Stored, limits: PixelLimits) -> None:
+    def __init__(self, stored: Stored, limits: PixelLimits, *, keeps_colours: bool = False) -> None:
         judge_syntax(stored)
         self.format = format_of(stored, limits)
         self.stored, self.limit = stored, limits.frame
@@ -128,7 +134,7 @@ class Frames:
             raise Unreadable("has single bits in compressed frames")
         self._judge_size(limits)
         self.fragments = frames_of(stored, self.format.frames)
-        self.photometric = self._decoded_photometric()
+        self.photometric = self._decoded_photometric(keeps_colours)
         if stored.syntax != dicom.RLE_LOSSLESS:
             self.code_stream(0)
 
@@ -169,10 +175,10 @@ class Frames:
         if decoded > max(limits.frame, limits.factor * self.pixels.span.length):
             raise Unreadable(f"has pixel data that grows to more than {limits.factor} times")
 
-    def _decoded_photometric(self) -> str:
+    def _decoded_photometric(self, keeps_colours: bool) -> str:
         said = self.format.photometric
         if self.stored.syntax in _SMOOTH and self.format.samples == 3:
-            return "RGB"
+            return "YBR_FULL" if keeps_colours and said in _FULL else "RGB"
         if said in _TRANSFORMED:
             return "RGB"
         return said.replace(_SUBSAMPLED, "YBR_FULL")
@@ -192,7 +198,7 @@ class Frames:
             self.pixels.tag, "i" if form.signed else "u"
         )
         flat = np.frombuffer(data, f"<{kind}{form.allocated // 8}")
-        if form.photometric == _SUBSAMPLED:  # Y1 Y2 Cb Cr, PS3.3 C.7.6.3.1.2
+        if form.is_subsampled:
             if form.columns % 2:
                 raise Unreadable("has subsampled colours in an odd number of columns")
             quads = flat.reshape(-1, 4)
@@ -233,7 +239,7 @@ def _in_container(frames: Frames, code: CodeStream, array: "Array") -> "Array":
 
 
 def _jpeg(frames: Frames, index: int) -> "Array":
-    """Lossy colours come out as RGB: what they are decoded to most faithfully, and all can show.
+    """Lossy colours come out as RGB, which all can show, unless they are kept as they are.
 
     Which they are is said by the marker of Adobe, else by the header (PS3.5 8.2.1).
     """
@@ -245,7 +251,8 @@ def _jpeg(frames: Frames, index: int) -> "Array":
     smooth = frames.stored.syntax in _SMOOTH
     is_ybr = smooth and (frames.format.photometric in _FULL or code.adobe == 1)
     colours = "YCBCR" if is_ybr else "RGB"
-    array = imagecodecs.jpeg8_decode(code.content, colorspace=colours, outcolorspace="RGB")
+    wanted = "YCBCR" if smooth and frames.photometric == "YBR_FULL" else "RGB"
+    array = imagecodecs.jpeg8_decode(code.content, colorspace=colours, outcolorspace=wanted)
     return _in_container(frames, code, array)
 
 

@@ -114,12 +114,33 @@ def _picked(
 
         return as_stored, sum(size_of(held[each - 1]) for each in numbers)
     Frames(stored, limits)  # which judges whether they can be decoded
+    if form.is_subsampled and form.columns % 2:
+        raise Unreadable("has subsampled colours in an odd number of columns")
 
     def decoded(file: Stored) -> Callable[[int], Iterable[bytes]]:
-        held = Frames(file, limits)
-        return lambda number: (held[number - 1].tobytes(),)
+        held = Frames(file, limits, keeps_colours=True)
+        return lambda number: (_described(held, number - 1),)
 
-    return decoded, form.decoded_bits // 8 * len(numbers)
+    return decoded, form.bits // 8 * len(numbers)
+
+
+def _described(frames: Frames, index: int) -> bytes:
+    """A decoded frame, written as the header of the stored instance says.
+
+    A whole instance gets a header that fits its pixels; a frame has none. Viewers read it by the
+    metadata, which tell the colours and planes of the stored instance. Those of JPEG 2000
+    (YBR_RCT, YBR_ICT) have no other form than RGB, and are read so.
+    """
+    import numpy as np
+
+    array, form = frames[index], frames.format
+    if form.is_subsampled:
+        pairs = array.reshape(-1, 2, 3)
+        shared = pairs[:, :, 1:].mean(axis=1).round().astype(array.dtype)
+        return np.concatenate((pairs[:, :, 0], shared), axis=1).tobytes()
+    if form.planar and form.samples == 3:
+        return array.transpose(2, 0, 1).tobytes()
+    return array.tobytes()
 
 
 def bulk_data(open_: Callable[[], BinaryIO], tag: int, limits: PixelLimits) -> Content | None:

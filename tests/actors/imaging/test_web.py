@@ -385,6 +385,16 @@ def test_frames_as_they_are_stored(ask, files, name, accept, kind):
         assert content == expected
 
 
+@pytest.mark.proves("IMG-162")
+@pytest.mark.parametrize("name", ["explicit", "implicit", "big endian"])
+def test_frames_stored_uncompressed_are_little_endian_and_say_so(ask, files, name):
+    stored = str(pydicom.dcmread(files[name]).file_meta.TransferSyntaxUID)
+    plain = parts(ask(f"{place(name)}/frames/1"))
+    for syntax in ("*", stored):
+        assert parts(ask(f"{place(name)}/frames/1", f"{OCTETS}; transfer-syntax={syntax}")) == plain
+    assert plain[0][0].endswith(f"={EXPLICIT}")
+
+
 def image(answer: WebAnswer) -> Image.Image:
     return Image.open(io.BytesIO(body(answer)))
 

@@ -30,6 +30,7 @@ from xdsi.wire.chunks import ChunkReader
 from xdsi.wire.media import MediaType
 from xdsi.wire.related import Related
 from xdsi.wire.transcoding import CannotTranscode
+from xdsi.wire.transfersyntax import SYNTAXES
 from xdsi.wire.webframes import NoSuchFrame
 
 AS_STORED = "*"
@@ -215,6 +216,9 @@ def frame_numbers(text: str) -> tuple[int, ...]:
 def _frame_form(request: WebRequest, stored: str, number: int) -> tuple[str, str, bool]:
     """Media type and transfer syntax of frames, and whether they are parts of a multipart."""
     own = webframes.MEDIA_TYPES.get(stored)
+    row = SYNTAXES.get(stored)
+    # what is not compressed has no VR, and its words come as little endian out of every file
+    as_stored = stored if row is None or row.decoder else EXPLICIT_LITTLE_ENDIAN
     for wish in wishes(request):
         kind, asked = _parts(wish) or wish.type, wish.get("transfer-syntax")
         if not _parts(wish) and number > 1:
@@ -222,7 +226,7 @@ def _frame_form(request: WebRequest, stored: str, number: int) -> tuple[str, str
         if covers(kind, webframes.OCTETS) and asked in (None, EXPLICIT_LITTLE_ENDIAN):
             return webframes.OCTETS, EXPLICIT_LITTLE_ENDIAN, bool(_parts(wish))
         if covers(kind, webframes.OCTETS) and asked in (AS_STORED, stored):
-            return webframes.OCTETS, stored, bool(_parts(wish))
+            return webframes.OCTETS, as_stored, bool(_parts(wish))
         if own is not None and covers(kind, own) and asked in (None, AS_STORED, stored):
             return own, stored, bool(_parts(wish))
     stored_form = "" if own is None else f", or {own}"
