@@ -122,5 +122,11 @@ def attribute(vr: str, *values: Any) -> Model:
     """One attribute; empty values leave it empty."""
     given = [each for each in values if each not in ("", None)]
     if vr == "PN":
-        given = [{"Alphabetic": each} for each in given]
+        given = [groups for groups in map(_component_groups, given) if groups]
     return {"vr": vr, "Value": given} if given else {"vr": vr}
+
+
+def _component_groups(name: str) -> Model:
+    """A person's name in its scripts (PS3.18 F.2.2)."""
+    groups = zip(("Alphabetic", "Ideographic", "Phonetic"), name.split("="), strict=False)
+    return {script: group for script, group in groups if group}

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.actors.imaging import samples
-from tests.actors.imaging.folder import FolderArchive
+from tests.actors.imaging.folder import FolderArchive, held
 from tests.actors.imaging.samples import EXPLICIT, J2K, JPEG, MR, OTHERS, RLE, STUDY, UIDS
 from tests.bodies import MemoryStaged
 from xdsi.actors.imaging.dicomweb import resources
@@ -591,6 +591,42 @@ def test_search_for_series_and_instances(ask, archive):
     assert (len(first), first[1]) == (2, second[0])
     (one,) = json.loads(body(ask(f"{path}/instances?SOPInstanceUID={UIDS['rle']}")))
     assert one["00083002"]["Value"] == [RLE]
+
+
+@pytest.mark.parametrize(
+    ("below", "query", "count"),
+    [
+        ("series", f"StudyInstanceUID={STUDY}", 1),
+        ("series", f"StudyInstanceUID={UNKNOWN}", 0),
+        ("instances", f"0020000D={STUDY}", 6),
+        ("instances", f"StudyInstanceUID={UNKNOWN}", 0),
+        (f"series/{MR}/instances", f"StudyInstanceUID={STUDY}&SeriesInstanceUID={MR}", 6),
+        (f"series/{MR}/instances", f"SeriesInstanceUID={OTHERS}", 0),
+    ],
+)
+def test_search_with_a_key_that_the_path_has(ask, archive, below, query, count):
+    one_patient(archive)
+    answer = ask(f"/dicom-web/studies/{STUDY}/{below}?{query}")
+    assert len(json.loads(body(answer)) if count else []) == count
+    assert answer.status == (200 if count else 204)
+
+
+def test_search_tells_names_in_their_scripts_and_numbers_that_are_some(ask, archive, tmp_path):
+    item = pydicom.dcmread(samples.FILES / "CT_small.dcm")
+    item.SpecificCharacterSet = "ISO_IR 192"
+    item.PatientName = "Ωμέγα^Ærø=山田^太郎"
+    item.ReferringPhysicianName = "=山田"
+    item.StudyInstanceUID = UNKNOWN
+    item.SeriesNumber = 4177
+    archive.folder = tmp_path
+    item.save_as(one := tmp_path / "one.dcm")
+    one.write_bytes(one.read_bytes().replace(b"IS\4\0004177", b"IS\4\0+-77"))
+    archive.index = [held(one)]
+    (study,) = json.loads(body(ask(f"/dicom-web/studies?StudyInstanceUID={UNKNOWN}")))
+    assert study["00100010"]["Value"] == [{"Alphabetic": "Ωμέγα^Ærø", "Ideographic": "山田^太郎"}]
+    assert study["00080090"]["Value"] == [{"Ideographic": "山田"}]
+    (series,) = json.loads(body(ask(f"/dicom-web/studies/{UNKNOWN}/series")))
+    assert series["00200011"] == {"vr": "IS"}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ for is refused, never passed over.
 Source: DICOM PS3.18 10.6.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -38,8 +39,9 @@ _KEYS = {
 }
 _IGNORED = ("includefield", "fuzzymatching", "accept")
 _OF_STUDIES = frozenset(("study", "patient", "accession", "date", "modality", "limit", "offset"))
-_OF_SERIES = frozenset(("series", "series modality", "limit", "offset"))
-_OF_INSTANCES = frozenset(("instance", "class", "series", "limit", "offset"))
+_OF_SERIES = frozenset(("study", "series", "series modality", "limit", "offset"))
+_OF_INSTANCES = frozenset(("study", "series", "instance", "class", "limit", "offset"))
+_INTEGER = re.compile(r"[+-]?[0-9]{1,12}")
 
 
 def studies(request: WebRequest, call: Call, place: Place, web: Web) -> WebAnswer:
@@ -47,7 +49,11 @@ def studies(request: WebRequest, call: Call, place: Place, web: Web) -> WebAnswe
     given = _given(request, _OF_STUDIES)
     limit, offset = _page(given)
     if "study" not in given:
-        raise WebError(400, "studies are found here by StudyInstanceUID; other keys go with it")
+        raise WebError(
+            400,
+            "studies are found here by StudyInstanceUID, other keys only narrow that; "
+            "take it from the manifest",
+        )
     first, last = _dates(given.get("date", ""))
     study = web.source.archive.study(given["study"], call)
     found = [study] if study is not None and _matches(study, given, first, last) else []
@@ -61,7 +67,7 @@ def series(request: WebRequest, call: Call, place: Place, web: Web) -> WebAnswer
     study = web.source.archive.study(place.study, call)
     found = [
         each
-        for each in (study.series if study is not None else ())
+        for each in (study.series if study is not None and _fits(place, given) else ())
         if given.get("series", each.series_instance_uid) == each.series_instance_uid
         and given.get("series modality", each.modality) == each.modality
     ]
@@ -78,10 +84,17 @@ def instances(request: WebRequest, call: Call, place: Place, web: Web) -> WebAns
     found = [
         each
         for each in web.source.archive.instances(place.study, series, wanted, call)
-        if given.get("class", each.sop_class_uid) == each.sop_class_uid
+        if _fits(place, given) and given.get("class", each.sop_class_uid) == each.sop_class_uid
     ]
     told = (_instance(each, web) for each in _paged(found, limit, offset))
     return _answer(told, place)
+
+
+def _fits(place: Place, given: dict[str, str]) -> bool:
+    """Whether keys that the path has values for say the same."""
+    return given.get("study", place.study) == place.study and (
+        not place.series or given.get("series", place.series) == place.series
+    )
 
 
 def _answer(found: Iterable[Model], place: Place) -> WebAnswer:
@@ -192,5 +205,5 @@ def _instance(each: HeldInstance, web: Web) -> Model:
 
 
 def _whole(text: str) -> Iterator[int]:
-    if text.lstrip("+-").isdecimal() and len(text) < 13:
+    if _INTEGER.fullmatch(text):
         yield int(text)
