@@ -463,7 +463,16 @@ def wado(name: str = "rle", **more: str | None) -> str:
     ("address", "accept", "kind"),
     [
         (wado(), "", "image/jpeg"),
-        (wado(), "application/dicom", None),
+        (wado(), "application/dicom", "application/dicom"),
+        (wado(), "image/gif;q=0.5, application/dicom;q=0.9", "application/dicom"),
+        (wado(), "text/html, */*;q=0.1", "image/jpeg"),
+        (wado(), "image/png", "image/png"),
+        (wado(), "text/html", None),
+        (wado("two frames"), "image/jpeg, application/dicom", "application/dicom"),
+        (wado("two frames"), "image/jpeg", None),
+        (wado("two frames", frameNumber="2"), "image/jpeg", "image/jpeg"),
+        (wado("two frames", frameNumber="2"), "", "image/jpeg"),
+        (wado("report"), "image/jpeg", None),
         (wado(contentType="application/dicom"), "*/*", "application/dicom"),
         (wado(contentType="application%2Fdicom"), "", "application/dicom"),
         (wado(contentType="image/png"), "image/*", "image/png"),
@@ -484,6 +493,15 @@ def test_content_type_agrees_with_accept(ask, address, accept, kind):
         answer = ask(address, accept)
         assert (answer.status, answer.media_type) == (200, kind)
         assert body(answer)[:3] == b"\xff\xd8\xff" if kind == "image/jpeg" else body(answer)
+
+
+@pytest.mark.proves("IMG-150")
+def test_what_can_be_had_of_several_frames_is_told(ask):
+    for address in (wado("two frames"), wado("two frames", contentType="image/jpeg")):
+        with pytest.raises(WebError, match="name one"):
+            ask(address, "image/jpeg")
+    with pytest.raises(WebError, match="frameNumber: only with a picture"):
+        ask(wado("two frames", frameNumber="2"), "application/dicom")
 
 
 @pytest.mark.proves("IMG-152", "IMG-154")

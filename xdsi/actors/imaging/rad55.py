@@ -32,11 +32,11 @@ def retrieve(request: WebRequest, call: Call, _: Place, web: Web) -> WebAnswer:
     media_type = _media_type(given, request, instance)
     if media_type != MEDIA_TYPE:
         if "transferSyntax" in given:
-            raise WebError(400, "transferSyntax: goes with contentType=application/dicom")
+            raise WebError(400, "transferSyntax: only with contentType=application/dicom")
         body = picture(instance, _wish(given, media_type), call, web.source)
         return WebAnswer(200, media_type, (body,), (), ids(place))
     if unfit := [name for name in _OF_PICTURES if name in given]:
-        raise WebError(400, f"{unfit[0]}: does not go with contentType=application/dicom")
+        raise WebError(400, f"{unfit[0]}: only with a picture; this comes as application/dicom")
     syntax = check_uid("transferSyntax", given.get("transferSyntax", EXPLICIT_LITTLE_ENDIAN))
     content = sendable(instance, (syntax,), call, while_streaming(call), web.source)
     return WebAnswer(200, MEDIA_TYPE, (content,), (), ids(place))
@@ -58,18 +58,26 @@ def _given(request: WebRequest) -> dict[str, str]:
 
 
 def _media_type(given: Mapping[str, str], request: WebRequest, instance: HeldInstance) -> str:
-    """What is sent: of contentType, agreeing with Accept (IMG-150, IMG-151). Else WebError 406."""
+    """What is sent: of contentType, agreeing with Accept (IMG-150, IMG-151). Else WebError 406.
+
+    Without contentType Accept alone decides. Where that leaves a choice, of one frame comes a
+    picture, of everything else the file (PS3.18 9.4).
+    """
     has_picture = has_pixels(instance)
-    possible = (*MEDIA_TYPES, MEDIA_TYPE) if has_picture else (MEDIA_TYPE,)
-    # of one frame a picture, of everything else the file, where nothing is asked for (PS3.18 9.4)
-    usual = "image/jpeg" if has_picture and instance.frames in (None, 1) else MEDIA_TYPE
-    asked = accepted(given.get("contentType", "").replace(" ", "+") or usual)
-    taken = accepted(request.headers.get("accept", ""))
-    for wish in asked:
+    is_one = has_picture and (instance.frames in (None, 1) or bool(given.get("frameNumber")))
+    usual = "image/jpeg" if is_one else MEDIA_TYPE
+    content_type = given.get("contentType", "").replace(" ", "+")
+    has_choice = is_one or (has_picture and content_type)
+    possible = (usual, *MEDIA_TYPES, MEDIA_TYPE) if has_choice else (MEDIA_TYPE,)
+    asked, taken = accepted(content_type), accepted(request.headers.get("accept", ""))
+    first, second = (asked, taken) if content_type else (taken, asked)
+    for wish in first:
         for kind in possible:
-            if covers(wish.type, kind) and any(covers(each.type, kind) for each in taken):
+            if covers(wish.type, kind) and any(covers(each.type, kind) for each in second):
                 return kind
-    raise WebError(406, f"this instance can be had as {', '.join(possible)}")
+    several = "; for a picture name one frame, as frameNumber" if has_picture and not is_one else ""
+    kinds = ", ".join(dict.fromkeys(possible))
+    raise WebError(406, f"this instance can be had as {kinds}{several}")
 
 
 def _region(name: str, value: str) -> tuple[float, float, float, float]:
