@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from xdsi.wire.dicomparts import Element, Piece, Stored, Unreadable, size_of
 from xdsi.wire.pixels import PixelLimits
 from xdsi.wire.recoding import taken_apart
+from xdsi.wire.transfersyntax import SYNTAXES
 
 MEDIA_TYPE = "application/dicom+json"
 
@@ -65,10 +66,14 @@ def _metadata(stored: Stored, uri: str, limits: PixelLimits) -> Model:
     with _unvalidated():
         data = read_dataset(io.BytesIO(content), is_implicit_VR=False, is_little_endian=True)
         model: Model = data.to_json_dict(suppress_invalid_tags=True)
-    if stored.pixels is not None:
-        bulk[f"{stored.pixels.tag:08X}"] = stored.pixels.vr
+    pixels = stored.pixels
+    if pixels is not None:
+        bulk[f"{pixels.tag:08X}"] = pixels.vr
     for tag, vr in bulk.items():
         model[tag] = {"vr": vr.decode("ascii"), "BulkDataURI": f"{uri}/{tag}"}
+    if pixels is not None and pixels.fragments is not None and stored.syntax not in SYNTAXES:
+        # video, private: it comes with the whole instance alone
+        del model[f"{pixels.tag:08X}"]["BulkDataURI"]
     if _CHARACTER_SET in model:
         model[_CHARACTER_SET]["Value"] = ["ISO_IR 192"]  # JSON is UTF-8
     model[_AVAILABLE_SYNTAX] = {"vr": "UI", "Value": [stored.syntax]}

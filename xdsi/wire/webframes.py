@@ -50,7 +50,7 @@ def frames(
     *,
     syntax: str,
 ) -> Content:
-    """Frames by number, from 1, in one body.
+    """Frames by number, from 1, in one body; without numbers all of them.
 
     around: the parts they become; None for one frame by itself
     syntax: the one they are stored in, or Explicit VR Little Endian
@@ -59,6 +59,7 @@ def frames(
     """
     try:
         with closing(taken_apart(open_, limits)) as stored:
+            numbers = numbers or range(1, format_of(stored, limits).frames + 1)
             pick, total = _picked(stored, numbers, limits, syntax)
     except Unreadable as why:
         raise CannotTranscode(f"the stored file {why}") from None

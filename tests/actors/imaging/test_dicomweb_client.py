@@ -74,6 +74,9 @@ def test_bulk_data_where_metadata_say(client, base, folder):
     model = client.retrieve_instance_metadata(STUDY, MR, UIDS["explicit"])
     (content,) = client.retrieve_bulkdata(base + model["7FE00010"]["BulkDataURI"])
     assert content == original(folder, "explicit").PixelData
+    model = client.retrieve_instance_metadata(STUDY, MR, UIDS["rle"])
+    (content,) = client.retrieve_bulkdata(base + model["7FE00010"]["BulkDataURI"])
+    assert content == original(folder, "rle").pixel_array.tobytes()
 
 
 @pytest.mark.proves("IMG-162")

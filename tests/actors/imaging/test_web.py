@@ -213,7 +213,8 @@ def test_query_parameter_goes_before_the_header(ask):
         (f"{place('two frames')}/rendered", "", 406),
         (f"{place('report')}/rendered", "", 406),
         (f"{place('rle')}/bulkdata/00289999", "", 404),
-        (f"{place('rle')}/bulkdata/7FE00010", "", 406),
+        (f"{place('rle')}/bulkdata/7FE00010", "image/jpeg", 406),
+        (f"{place('two frames')}/bulkdata/7FE00010", "application/octet-stream", 406),
         (f"{place('rle')}/bulkdata/..", "", 400),
     ],
 )
@@ -345,6 +346,38 @@ def test_bulk_data(ask, files):
     assert content == pixels
     tag = f"{place('explicit')}/bulkdata/0020000D"
     assert body(ask(tag, "application/octet-stream")).rstrip(b"\0").decode() == STUDY
+
+
+@pytest.mark.proves("IMG-160")
+@pytest.mark.parametrize(
+    ("name", "accept"),
+    [
+        ("rle", ""),
+        ("two frames", OCTETS),
+        ("two frames", 'multipart/related; type="image/dicom-rle"'),
+        ("jpeg", f"{OCTETS}; transfer-syntax=*"),
+        ("jpeg", "image/jpeg"),
+    ],
+)
+def test_bulk_data_of_compressed_pixels_is_its_frames(ask, name, accept):
+    (model,) = json.loads(body(ask(f"{place(name)}/metadata")))
+    path = model["7FE00010"]["BulkDataURI"].removeprefix("https://images.example.org")
+    numbers = "1,2" if name == "two frames" else "1"
+    whole, each = (ask(at, accept) for at in (path, f"{place(name)}/frames/{numbers}"))
+    if accept.startswith("image"):
+        assert body(whole) == body(each)
+    else:
+        assert parts(whole) == parts(each)
+
+
+@pytest.mark.proves("IMG-162")
+def test_bulk_data_that_cannot_be_served_has_no_address(ask, archive, tmp_path):
+    item = pydicom.dcmread(archive.folder / f"{UIDS['rle']}.dcm")
+    item.file_meta.TransferSyntaxUID = samples.VIDEO
+    archive.folder = tmp_path
+    item.save_as(tmp_path / f"{UIDS['rle']}.dcm")
+    (model,) = json.loads(body(ask(f"{place('rle')}/metadata")))
+    assert set(model["7FE00010"]) == {"vr"}
 
 
 @pytest.mark.proves("IMG-162")

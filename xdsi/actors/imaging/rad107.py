@@ -23,7 +23,7 @@ from xdsi.model.messages import Content
 from xdsi.model.web import WebAnswer, WebError, WebRequest
 from xdsi.plug import ArchiveError, Call
 from xdsi.standard import namespaces as ns
-from xdsi.standard.dicom import EXPLICIT_LITTLE_ENDIAN, MEDIA_TYPE
+from xdsi.standard.dicom import EXPLICIT_LITTLE_ENDIAN, MEDIA_TYPE, PIXEL_DATA
 from xdsi.wire import jsonmodel, webframes
 from xdsi.wire.accept import accepted, covers
 from xdsi.wire.chunks import ChunkReader
@@ -189,18 +189,31 @@ def frames(request: WebRequest, call: Call, place: Place, web: Web) -> WebAnswer
     (instance,) = held(place, call, web.source)
     try:
         stored = stored_syntax(instance, call, web.source)
-        kind, syntax, is_multipart = _frame_form(request, stored, len(numbers))
-        around = Related.of(kind) if is_multipart else None
-        file = partial(web.source.archive.file, instance, while_streaming(call))
-        content = webframes.frames(file, numbers, around, web.source.pixels, syntax=syntax)
+        form = _frame_form(request, stored, len(numbers))
+        return _frames(instance, numbers, form, call, web.source)
+    except OSError as error:
+        raise unreadable(place.instance) from error
+
+
+def _frames(
+    instance: HeldInstance,
+    numbers: Sequence[int],
+    form: tuple[str, str, bool],
+    call: Call,
+    source: Source,
+) -> WebAnswer:
+    """These frames, or all where there are no numbers. Raises OSError."""
+    kind, syntax, is_multipart = form
+    around = Related.of(kind) if is_multipart else None
+    file = partial(source.archive.file, instance, while_streaming(call))
+    try:
+        content = webframes.frames(file, numbers, around, source.pixels, syntax=syntax)
     except NoSuchFrame as error:
         raise WebError(404, str(error)) from error
     except CannotTranscode as error:
         raise WebError(406, str(error)) from error
-    except OSError as error:
-        raise unreadable(place.instance) from error
     media_type = kind if around is None else around.media_type
-    return WebAnswer(200, media_type, (content,), (), ids(place))
+    return WebAnswer(200, media_type, (content,), (), ids(place_of(instance)))
 
 
 def frame_numbers(text: str) -> tuple[int, ...]:
@@ -234,25 +247,40 @@ def _frame_form(request: WebRequest, stored: str, number: int) -> tuple[str, str
 
 
 def bulk_data(request: WebRequest, call: Call, place: Place, web: Web) -> WebAnswer:
-    """One binary value that metadata leave out."""
+    """One binary value that metadata leave out; of compressed pixel data a part for each frame."""
     text = place.others["bulkdata"]
     if len(text) != 8 or set(text.upper()) - set("0123456789ABCDEF"):
         raise WebError(400, "bulkdata: expected a tag, eight hexadecimal digits")
+    tag = int(text, 16)
+    (instance,) = held(place, call, web.source)
+    try:
+        stored = stored_syntax(instance, call, web.source)
+        if tag == PIXEL_DATA and stored in webframes.MEDIA_TYPES:
+            # where nobody tells how many there are, they may be several
+            form = _frame_form(request, stored, instance.frames or 2)
+            return _frames(instance, (), form, call, web.source)
+        return _value(request, tag, instance, call, web.source)
+    except OSError as error:
+        raise unreadable(place.instance) from error
+
+
+def _value(
+    request: WebRequest, tag: int, instance: HeldInstance, call: Call, source: Source
+) -> WebAnswer:
+    """One binary value by itself. Raises OSError."""
     wanted = [
         wish for wish in wishes(request) if covers(_parts(wish) or wish.type, webframes.OCTETS)
     ]
     if not wanted:
         raise WebError(406, f"bulk data is here in {webframes.OCTETS}")
-    (instance,) = held(place, call, web.source)
+    file = partial(source.archive.file, instance, while_streaming(call))
     try:
-        file = partial(web.source.archive.file, instance, while_streaming(call))
-        content = webframes.bulk_data(file, int(text, 16), web.source.pixels)
+        content = webframes.bulk_data(file, tag, source.pixels)
     except CannotTranscode as error:
         raise WebError(406, str(error)) from error
-    except OSError as error:
-        raise unreadable(place.instance) from error
     if content is None:
         raise WebError(404, "the instance has no such element")
+    place = place_of(instance)
     if not _parts(wanted[0]):
         return WebAnswer(200, webframes.OCTETS, (content,), (), ids(place))
     around = Related.of(webframes.OCTETS)
