@@ -174,6 +174,23 @@ def test_without_a_common_syntax_each_instance_is_an_error(
         assert stored in error.context and syntaxes[0] in error.context
 
 
+@pytest.mark.proves("IMG-112")
+@pytest.mark.parametrize(
+    ("stored", "listed", "advice"),
+    [
+        (samples.RLE, samples.JPEG, "the stored one or Explicit VR Little Endian"),
+        ("1.2.3.4", samples.JPEG, "the stored one"),
+        ("1.2.3.4", samples.EXPLICIT, "the stored one"),
+    ],
+)
+def test_what_is_advised_helps(
+    source: Source, archive: FolderArchive, stored: str, listed: str, advice: str
+) -> None:
+    archive.index = [each._replace(transfer_syntax_uid=stored) for each in archive.index]
+    (error,) = ask(source, "rle", syntaxes=(listed,)).errors
+    assert error.context.endswith(f"; list {advice} [IMG-112]")
+
+
 @pytest.mark.proves("IMG-100", "IMG-101", "IMG-105")
 @pytest.mark.parametrize(
     ("name", "syntaxes", "target"),

@@ -22,9 +22,9 @@ from xdsi.model.errors import XDSError, XDSRepositoryError, shown
 from xdsi.model.imaging import HeldInstance, ImagingRequest, InstanceRequest
 from xdsi.model.messages import Content, RetrieveAnswer, RetrievedDocument
 from xdsi.plug import ArchiveError, Call
-from xdsi.standard.dicom import MEDIA_TYPE
+from xdsi.standard.dicom import EXPLICIT_LITTLE_ENDIAN, MEDIA_TYPE
 from xdsi.wire.transcoding import CannotTranscode, transcoded
-from xdsi.wire.transfersyntax import chosen
+from xdsi.wire.transfersyntax import SYNTAXES, chosen
 
 
 def retrieve(request: ImagingRequest, call: Call, source: Source) -> RetrieveAnswer:
@@ -86,10 +86,11 @@ def sendable(
 def _no_syntax(uid: str, stored: str, listed: Collection[str], why: str = "") -> XDSError:
     asked = shown(", ".join(sorted(listed)))
     reason = f" ({why})" if why else ""
+    is_read = stored in SYNTAXES and EXPLICIT_LITTLE_ENDIAN not in listed
     return XDSRepositoryError(
         uid,
         f"stored in transfer syntax {stored}, cannot be sent in any of {asked}{reason}; "
-        "list the stored one or Explicit VR Little Endian",
+        f"list the stored one{' or Explicit VR Little Endian' if is_read else ''}",
         rule="IMG-112",
         location=uid,
     )
