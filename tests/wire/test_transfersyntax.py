@@ -35,7 +35,9 @@ PRIVATE = "1.2.826.0.1.3680043.9.9999.1"
         pytest.param(BIG, [BIG, EXPLICIT], BIG, id="big endian as stored"),
         pytest.param(BIG, [EXPLICIT], EXPLICIT, id="big endian read"),
         pytest.param(EXPLICIT, [BIG], None, id="big endian not written"),
-        pytest.param(EXPLICIT, [IMPLICIT, DEFLATED], None, id="implicit not written"),
+        pytest.param(EXPLICIT, [IMPLICIT, DEFLATED], IMPLICIT, id="implicit"),
+        pytest.param(JPEG, [IMPLICIT, RLE], RLE, id="implicit last"),
+        pytest.param(EXPLICIT, [DEFLATED], None, id="deflated not written"),
         pytest.param(MPEG, [MPEG], MPEG, id="video as stored"),
         pytest.param(MPEG, [EXPLICIT], None, id="video not decoded"),
         pytest.param(JPIP, [JPIP], JPIP, id="jpip as stored"),
@@ -61,6 +63,8 @@ def test_images_come_as_stored_else_without_loss(
         pytest.param(EXPLICIT, [JPEG, J2K], EXPLICIT, id="only compressed ones listed"),
         pytest.param(IMPLICIT, [JPEG], EXPLICIT, id="implicit not listed"),
         pytest.param(IMPLICIT, [JPEG, IMPLICIT], IMPLICIT, id="implicit listed"),
+        pytest.param(EXPLICIT, [RLE, IMPLICIT], IMPLICIT, id="implicit listed alone"),
+        pytest.param(BIG, [IMPLICIT, EXPLICIT], EXPLICIT, id="both listed"),
         pytest.param(DEFLATED, [EXPLICIT], EXPLICIT, id="deflated not listed"),
         pytest.param(DEFLATED, [DEFLATED], DEFLATED, id="deflated listed"),
         pytest.param(BIG, [JPEG], EXPLICIT, id="big endian"),
@@ -82,6 +86,7 @@ def test_no_target_is_lossy_or_big_endian() -> None:
         "Explicit VR Little Endian",
         "JPEG 2000 Image Compression (Lossless Only)",
         "RLE Lossless",
+        "Implicit VR Little Endian",
     ]
 
 

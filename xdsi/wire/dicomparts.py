@@ -5,7 +5,7 @@ Source: DICOM PS3.5 6.2 (value representations), 7.1 (elements), A.4 (fragments 
 
 import struct
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import BinaryIO, NamedTuple
@@ -40,10 +40,11 @@ class Span:
 
 
 Piece = bytes | Span
+Head = Callable[[int, bytes, int], bytes]  # of tag, VR and length
 
 
 class Element(NamedTuple):
-    """One element of a data set as Explicit VR Little Endian."""
+    """One element of a data set, as Explicit VR Little Endian unless `Stored` says otherwise."""
 
     tag: int
     pieces: Sequence[Piece]
@@ -68,6 +69,7 @@ class Stored:
 
     meta: values of group 0002; elements: all others but pixel data, in order
     values: short values of group 0028 and what else is needed, little endian
+    head: what the heads of `elements` are written with
     """
 
     file: BinaryIO
@@ -76,6 +78,7 @@ class Stored:
     elements: tuple[Element, ...]
     values: dict[int, bytes]
     pixels: PixelElement | None
+    head: Head
 
     def octets(self, piece: Piece) -> Iterator[bytes]:
         """A piece as it is written, in chunks."""
@@ -110,6 +113,11 @@ def head(tag: int, vr: bytes, length: int) -> bytes:
     if length > 0xFFFF:  # PS3.5 6.2.2: too long for its VR
         return struct.pack("<HH2sHI", group, number, b"UN", 0, length)
     return struct.pack("<HH2sH", group, number, vr, length)
+
+
+def implicit_head(tag: int, vr: bytes, length: int) -> bytes:
+    """The head of an element in Implicit VR Little Endian."""
+    return struct.pack("<HHI", tag >> 16, tag & 0xFFFF, length)
 
 
 def read(file: BinaryIO, offset: int, length: int) -> bytes:

@@ -1,7 +1,7 @@
-"""A stored instance taken apart into pieces of an Explicit VR Little Endian data set.
+"""A stored instance taken apart into pieces of an explicit or implicit little endian data set.
 
-Elements that are already written so stay where they are and are only pointed to (`Span`); those of
-implicit and big endian files are written anew, except long values, which are pointed to as well.
+Elements that are already written so stay where they are and are only pointed to (`Span`); all
+others are written anew, except long values, which are pointed to as well.
 So the memory taken does not grow with the file. Every byte is foreign: lengths, nesting and
 counts are bounded.
 Source: DICOM PS3.5 7 (data sets), A.4 (encapsulation), A.5 (deflated), PS3.10 7 (group 0002);
@@ -20,6 +20,7 @@ from xdsi.wire.dicomparts import (
     LONG_FORM,
     WORDS,
     Element,
+    Head,
     Piece,
     PixelElement,
     Span,
@@ -49,8 +50,11 @@ _PIXELS = frozenset({dicom.PIXEL_DATA, dicom.FLOAT_PIXEL_DATA, dicom.DOUBLE_FLOA
 _WANTED = frozenset({dicom.SOP_CLASS_UID, dicom.SOP_INSTANCE_UID, dicom.EXTENDED_OFFSET_TABLE})
 
 
-def taken_apart(open_: Callable[[], BinaryIO], limits: PixelLimits) -> Stored:
-    """A stored Part 10 file; `close` the result. Raises Unreadable, OSError."""
+def taken_apart(open_: Callable[[], BinaryIO], limits: PixelLimits, write: Head = head) -> Stored:
+    """A stored Part 10 file; `close` the result. Raises Unreadable, OSError.
+
+    write: heads of elements, `head` or `implicit_head`
+    """
     file = open_()
     try:
         meta, start = _meta(file)
@@ -59,7 +63,7 @@ def taken_apart(open_: Callable[[], BinaryIO], limits: PixelLimits) -> Stored:
             with file as deflated:
                 file = _inflated(deflated, start, limits)
             start = 0
-        walk = _Walk(file, file.seek(0, 2), limits, _encoding(file, start, syntax))
+        walk = _Walk(file, file.seek(0, 2), limits, _encoding(file, start, syntax), write)
         return walk.stored(start, syntax, meta)
     except BaseException:
         file.close()
@@ -129,10 +133,13 @@ def _encoding(file: BinaryIO, start: int, syntax: str) -> _Encoding:
 class _Walk:
     """One pass over one data set, counting what it costs."""
 
-    def __init__(self, file: BinaryIO, size: int, limits: PixelLimits, code: _Encoding) -> None:
+    def __init__(
+        self, file: BinaryIO, size: int, limits: PixelLimits, code: _Encoding, write: Head
+    ) -> None:
         self.file, self.size, self.limits = file, size, limits
-        self.code = code
-        self.copies = code is _EXPLICIT  # whole elements are pointed to, nothing is written anew
+        self.code, self.write = code, write
+        # whole elements are pointed to, nothing is written anew
+        self.copies = code is (_EXPLICIT if write is head else _IMPLICIT)
         self.steps = 0
         self.kept = 0
 
@@ -158,7 +165,7 @@ class _Walk:
                 self.keep(_ELEMENT)
                 elements.append(Element(tag, [Span(at, end - at)] if self.copies else pieces))
             at = end
-        return Stored(self.file, syntax, meta, tuple(elements), values, pixels)
+        return Stored(self.file, syntax, meta, tuple(elements), values, pixels, self.write)
 
     def width(self, vr: bytes) -> int:
         return WORDS[vr] if self.code is _BIG else 1
@@ -206,6 +213,8 @@ class _Walk:
         if length != _UNDEFINED and vr != b"SQ":
             behind, inner = start + length, self.value(vr, start, length, code)
         elif vr not in (b"SQ", b"UN"):
+            if self.write is not head:
+                raise Unreadable(f"has encapsulated data in {name_of(tag)}, which needs its VR")
             behind = start + sum(8 + each.length for each in self.fragments(start, end)) + 8
             inner = [Span(start, behind - start)]
         else:
@@ -218,7 +227,7 @@ class _Walk:
                 inner = [Span(start, behind - start)]
             elif not open_ended:
                 length = size_of(inner)
-        return ([] if self.copies else [head(tag, vr, length), *inner]), behind
+        return ([] if self.copies else [self.write(tag, vr, length), *inner]), behind
 
     def value(self, vr: bytes, start: int, length: int, code: _Encoding) -> list[Piece]:
         width = WORDS[vr] if code is _BIG else 1

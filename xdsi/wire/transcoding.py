@@ -14,7 +14,16 @@ from typing import BinaryIO
 from xdsi.model.messages import Content
 from xdsi.standard import dicom
 from xdsi.wire.chunks import ChunkReader
-from xdsi.wire.dicomparts import Element, Piece, Span, Stored, Unreadable, head, size_of
+from xdsi.wire.dicomparts import (
+    Element,
+    Piece,
+    Span,
+    Stored,
+    Unreadable,
+    head,
+    implicit_head,
+    size_of,
+)
 from xdsi.wire.frames import Frames, jpeg_2000_frame, judge_syntax, native_span, rle_frame
 from xdsi.wire.pixels import PixelLimits
 from xdsi.wire.recoding import taken_apart
@@ -51,15 +60,16 @@ def transcoded(open_: Callable[[], BinaryIO], target: str, limits: PixelLimits) 
     content with OSError.
     Raises CannotTranscode, OSError.
     """
+    write = implicit_head if target == dicom.IMPLICIT_LITTLE_ENDIAN else head
     try:
-        with closing(taken_apart(open_, limits)) as stored:
+        with closing(taken_apart(open_, limits, write)) as stored:
             size = _plan(stored, target, limits).size
     except Unreadable as why:
         raise CannotTranscode(f"the stored file {why}") from None
 
     def chunks() -> Generator[bytes, None, None]:
         try:
-            with closing(taken_apart(open_, limits)) as stored:
+            with closing(taken_apart(open_, limits, write)) as stored:
                 yield from _plan(stored, target, limits).chunks()
         except Unreadable as why:
             raise OSError(f"the stored file {why}") from None
@@ -101,13 +111,13 @@ def _plan(stored: Stored, target: str, limits: PixelLimits) -> _Plan:
         return _assembled(stored, start, {}, b"", None, 0)
     if stored.syntax == target:
         form = pixels.span.length if pixels.fragments is None else _UNDEFINED
-        begin = head(pixels.tag, pixels.vr, form)
+        begin = stored.head(pixels.tag, pixels.vr, form)
         return _assembled(stored, start, {}, begin, pixels.span, pixels.span.length)
     if row.decoder:
         return _compressed(stored, start, Frames(stored, limits), target)
     if pixels.fragments is None:
         span = native_span(stored)
-        begin = head(pixels.tag, pixels.vr, span.length)
+        begin = stored.head(pixels.tag, pixels.vr, span.length)
         changes = dict.fromkeys(_UNTRUE, b"")
         return _assembled(stored, start, changes, begin, span, span.length)
     return _decompressed(stored, start, Frames(stored, limits))
@@ -130,7 +140,7 @@ def _decompressed(stored: Stored, start: bytes, frames: Frames) -> _Plan:
         stored,
         start,
         _attributes(frames, frames.photometric, planar=0),
-        head(dicom.PIXEL_DATA, vr, length + padding),
+        stored.head(dicom.PIXEL_DATA, vr, length + padding),
         chunks,
         length + padding,
     )
@@ -175,14 +185,14 @@ def _compressed(stored: Stored, start: bytes, frames: Frames, target: str) -> _P
 
 def _attributes(frames: Frames, photometric: str, planar: int) -> dict[int, bytes]:
     """The elements that tell how the pixel data is written now; b"" for one that goes."""
-    changes = dict.fromkeys(_UNTRUE, b"")
+    changes, write = dict.fromkeys(_UNTRUE, b""), frames.stored.head
     if photometric != frames.format.photometric:
         value = photometric.encode() + b" " * (len(photometric) % 2)
         tag = dicom.PHOTOMETRIC_INTERPRETATION
-        changes[tag] = head(tag, b"CS", len(value)) + value
+        changes[tag] = write(tag, b"CS", len(value)) + value
     if frames.format.samples > 1:
         tag = dicom.PLANAR_CONFIGURATION
-        changes[tag] = head(tag, b"US", 2) + planar.to_bytes(2, "little")
+        changes[tag] = write(tag, b"US", 2) + planar.to_bytes(2, "little")
     return changes
 
 

@@ -23,14 +23,15 @@ class Syntax:
     is_target: bool = False
 
 
-# Targets stand in the order of trying: Explicit VR Little Endian, then what is smallest. A syntax
-# that is not in the table (video, JPIP, private ones) is only ever sent as it is stored
-# (IMG-103); big endian is read and never written (IMG-104).
+# Targets stand in the order of trying: Explicit VR Little Endian, then what is smallest, and last
+# the one that loses the VRs of private elements. A syntax that is not in the table (video, JPIP,
+# private ones) is only ever sent as it is stored (IMG-103); big endian is read and never written
+# (IMG-104).
 _ROWS = (
     Syntax(dicom.EXPLICIT_LITTLE_ENDIAN, "", is_target=True),
     Syntax(dicom.JPEG_2000_LOSSLESS, "jpeg-2000", is_target=True),
     Syntax(dicom.RLE_LOSSLESS, "rle", is_target=True),
-    Syntax(dicom.IMPLICIT_LITTLE_ENDIAN, ""),
+    Syntax(dicom.IMPLICIT_LITTLE_ENDIAN, "", is_target=True),
     Syntax(dicom.DEFLATED_LITTLE_ENDIAN, ""),
     Syntax(dicom.EXPLICIT_BIG_ENDIAN, ""),
     Syntax(dicom.JPEG_BASELINE, "jpeg"),
@@ -51,12 +52,15 @@ def chosen(stored: str, *, has_pixels: bool, listed: Collection[str]) -> str | N
     """The transfer syntax to send an instance in; None where none of those listed can be.
 
     stored: as it is kept; listed: what may come, in no order of preference (IMG-083).
-    The list concerns pixel data: without any, Explicit VR Little Endian may always come (IMG-102).
+    The list concerns pixel data: without any, Explicit VR Little Endian may always come, and
+    Implicit only if it is listed (IMG-102).
     """
     if stored in listed:
         return stored
     if stored not in SYNTAXES:
         return None
-    if not has_pixels:
-        return dicom.EXPLICIT_LITTLE_ENDIAN
-    return next((row.uid for row in _ROWS if row.is_target and row.uid in listed), None)
+    fits = (row.uid for row in _ROWS if row.is_target and row.uid in listed)
+    if has_pixels:
+        return next(fits, None)
+    plain = (each for each in fits if not SYNTAXES[each].decoder)
+    return next(plain, dicom.EXPLICIT_LITTLE_ENDIAN)

@@ -201,6 +201,9 @@ def test_what_is_advised_helps(
         ("implicit", (samples.EXPLICIT, samples.J2K), samples.EXPLICIT),
         ("big endian", (samples.RLE,), samples.RLE),
         ("explicit", (samples.J2K,), samples.J2K),
+        ("explicit", (samples.IMPLICIT,), samples.IMPLICIT),
+        ("rle", (samples.IMPLICIT, samples.JPEG), samples.IMPLICIT),
+        ("deflated", (samples.IMPLICIT,), samples.IMPLICIT),
     ],
 )
 def test_an_instance_is_brought_into_a_listed_syntax_without_loss(
@@ -241,6 +244,10 @@ def test_the_list_concerns_pixel_data_alone(source: Source, files: dict[str, Pat
     (plan,) = ask(source, "plan", syntaxes=(samples.JPEG,)).documents
     item = pydicom.dcmread(io.BytesIO(everything(plan.content.open())))
     assert item.file_meta.TransferSyntaxUID == samples.EXPLICIT
+    (document,) = ask(source, "report", syntaxes=(samples.IMPLICIT, samples.JPEG)).documents
+    item = pydicom.dcmread(io.BytesIO(everything(document.content.open())))
+    assert item.file_meta.TransferSyntaxUID == samples.IMPLICIT
+    assert item == pydicom.dcmread(files["report"])
 
 
 @pytest.mark.proves("IMG-100")
