@@ -13,7 +13,7 @@ from tests.peers.stub import SOAP_TYPE, Line, Stub, envelope, http, multipart
 from tests.peers.test_caller import SUCCESS, include, read, retrieved
 from tests.server.dialect import wait_for
 from xdsi.config import Limits
-from xdsi.model.errors import XDSUnavailableCommunity
+from xdsi.model.errors import XDSRepositoryOutOfResources, XDSUnavailableCommunity
 from xdsi.model.messages import DocumentRequest, RetrieveAnswer, RetrieveRequest
 from xdsi.peers.caller import Caller, Pace, Relaying
 from xdsi.peers.errors import BrokenAnswer
@@ -371,3 +371,28 @@ def test_a_slow_reader_is_no_fault_of_the_partner(
         wait_for(lambda: False, 0.5)
         rest = b"".join(iter(lambda: reader.read(MIB), b""))
     assert first + rest == CONTENTS["1@x"]
+
+
+@pytest.mark.proves("XC-056", "SEC-T-018")
+def test_documents_in_front_of_the_root_without_room_are_an_error_of_their_own(
+    session: requests.Session, tmp_path: Path
+) -> None:
+    frame = mtom.Frame.new()
+    documents = (frame.part_head(cid) + content for cid, content in CONTENTS.items())
+    body = b"".join((*documents, b"\r\n", frame.root_head(), ROOT, frame.end()))
+
+    def act(line: Line) -> None:
+        while line.receive(keep=False) is not None:
+            line.send(http(body, frame.content_type_header()))
+
+    for limit in (MIB, 16 * MIB):
+        with Spool(tmp_path, limit) as spool, Stub(act) as stub:
+            ask = caller(stub, session, spool)
+            if limit == MIB:
+                with pytest.raises(XDSRepositoryOutOfResources, match="no room here"):
+                    ask(ASKED, Call.internal())
+            else:
+                answer: RetrieveAnswer = ask(ASKED, Call.internal())
+                assert [read(each.content) for each in answer.documents] == [*CONTENTS.values()]
+                del answer
+            assert (held(spool), spool.room.taken) == ([], 0)

@@ -23,6 +23,7 @@ from xdsi.model.errors import (
     XDSError,
     XDSRegistryNotAvailable,
     XDSRepositoryError,
+    XDSRepositoryOutOfResources,
     shown,
 )
 from xdsi.model.imaging import ImagingRequest, RenderedRequest
@@ -32,7 +33,7 @@ from xdsi.peers.binding import Binding, bind
 from xdsi.peers.errors import BrokenAnswer, Faulted, PeerError, Unreachable, is_stale, reason
 from xdsi.peers.incoming import Incoming, Kept, Sink, xml_limits
 from xdsi.peers.relay import Arrived, Relay
-from xdsi.peers.scratch import Room
+from xdsi.peers.scratch import NoRoom, Room
 from xdsi.peers.session import Body, CutOff, Patience, post
 from xdsi.plug import CODECS, Call, Codec, Staging
 from xdsi.standard import namespaces as ns
@@ -188,6 +189,13 @@ class Caller:
             raise Faulted(self.address, error) from error
         except CutOff as error:
             raise Unreachable(self.address, f"cut off, {reason(error)}") from error
+        except NoRoom as error:
+            raise XDSRepositoryOutOfResources(
+                self.transaction.id,
+                f"documents that come before it is said which have no room here ({error}); "
+                "ask for fewer, or later",
+                rule="SEC-T-018",
+            ) from error
 
     def _patience(self, call: Call) -> Patience:
         """Simple SOAP ends with the call; documents may take long as long as they move."""
