@@ -62,9 +62,9 @@ def community(home: str, query: Handler | None = None, **how: Any) -> Community:
     return Community(partner(home, **how), query or finding(), **handlers)
 
 
-def numbered(patient: CX, community: Community, call: Call) -> CX | None:
+def numbered(patient: CX, community: Community, call: Call) -> tuple[CX, ...]:
     """Everybody is known everywhere, under the home as authority."""
-    return CX(f"{patient.id}^^^&{community.partner.home_community_id}&ISO")
+    return (CX(f"{patient.id}^^^&{community.partner.home_community_id}&ISO"),)
 
 
 def own(query: Handler | None = None, **retrieve: dict[str, Handler]) -> Own:

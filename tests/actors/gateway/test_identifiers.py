@@ -1,7 +1,7 @@
 """What patients are called in other communities: of the same domain, told, or discovered."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -119,7 +119,7 @@ def test_sources_are_asked_in_one_order_each_switchable(
     if kept:
         here.known.put([told(identifier=OTHER)])
     partner, _ = north(match(), identifiers=sources, domains=domains)
-    assert here.of(SOMEBODY, partner, CALL) == expected
+    assert here.of(SOMEBODY, partner, CALL) == (() if expected is None else (expected,))
 
 
 @pytest.mark.proves("XC-091", "XC-093", "XC-094", "XC-095", "XC-097", "XC-098")
@@ -144,13 +144,13 @@ NORTH_HOME = HomeCommunityId(NORTH)
 def test_what_was_found_is_kept_until_it_expires(here: Here) -> None:
     partner, discover = north(match(degree=93, is_locator=True))
     for _ in range(3):
-        assert here.of(SOMEBODY, partner, CALL) == THERE
+        assert here.of(SOMEBODY, partner, CALL) == (THERE,)
     assert len(discover.asked) == 1
     (kept,) = here.known.list_()
     assert (kept.degree, kept.is_locator, kept.source) == (93, True, DISCOVERY)
     here.clock.now += 3601
     discover.answer = DiscoveryAnswer((match(OTHER),))
-    assert here.of(SOMEBODY, partner, CALL) == OTHER
+    assert here.of(SOMEBODY, partner, CALL) == (OTHER,)
     assert len(discover.asked) == 2
 
 
@@ -158,21 +158,21 @@ def test_what_was_found_is_kept_until_it_expires(here: Here) -> None:
 @pytest.mark.parametrize(
     ("matches", "expected"),
     [
-        ((), None),
-        ((match(), match()), THERE),
-        ((match(), match(OTHER)), None),
-        ((match(home=None),), THERE),
-        ((match(home=SOUTH),), None),
-        ((match(home=HOME),), None),
-        ((match(), match(OTHER, SOUTH)), THERE),
-        ((match(OTHER, "urn:oid:2.999.53"), match()), THERE),
-        ((match(OTHER, "urn:oid:2.999.53"),), None),
-        ((PatientMatch(IssuedId("", "", "2.999.57", "ISO"), NORTH_HOME),), None),
-        ((PatientMatch(IssuedId("x", "", "north", "L"), NORTH_HOME),), None),
+        ((), ()),
+        ((match(), match()), (THERE,)),
+        ((match(), match(OTHER)), ()),
+        ((match(home=None),), (THERE,)),
+        ((match(home=SOUTH),), ()),
+        ((match(home=HOME),), ()),
+        ((match(), match(OTHER, SOUTH)), (THERE,)),
+        ((match(OTHER, "urn:oid:2.999.53"), match()), (THERE, OTHER)),
+        ((match(OTHER, "urn:oid:2.999.53"),), (OTHER,)),
+        ((PatientMatch(IssuedId("", "", "2.999.57", "ISO"), NORTH_HOME),), ()),
+        ((PatientMatch(IssuedId("x", "", "north", "L"), NORTH_HOME),), ()),
     ],
 )
 def test_nothing_is_guessed(
-    here: Here, matches: tuple[PatientMatch, ...], expected: CX | None
+    here: Here, matches: tuple[PatientMatch, ...], expected: tuple[CX, ...]
 ) -> None:
     partner, _ = north(*matches, communities=("2.999.53",))
     assert here.of(SOMEBODY, partner, CALL) == expected
@@ -184,17 +184,17 @@ def test_who_found_nobody_is_not_asked_again_at_once(
 ) -> None:
     partner, discover = north()
     for _ in range(3):
-        assert here.of(SOMEBODY, partner, CALL) is None
+        assert here.of(SOMEBODY, partner, CALL) == ()
     assert len(discover.asked) == 1
     now = identifiers.monotonic()
     monkeypatch.setattr(identifiers, "monotonic", lambda: now + identifiers.NOBODY_SECONDS + 1)
-    assert here.of(SOMEBODY, partner, CALL) is None
+    assert here.of(SOMEBODY, partner, CALL) == ()
     assert len(discover.asked) == 2
 
 
 def test_of_whom_nothing_is_known_nobody_is_asked(here: Here) -> None:
     partner, discover = north(match())
-    assert here.of(OTHER, partner, CALL) is None
+    assert here.of(OTHER, partner, CALL) == ()
     assert discover.asked == []
 
 
@@ -221,7 +221,7 @@ def test_who_does_not_offer_discovery_is_asked_for_documents_all_the_same(here: 
     refused.fault = "Sender"
     there, discover = north(answer=refused)
     for _ in range(5):
-        assert here.of(SOMEBODY, there, CALL) is None
+        assert here.of(SOMEBODY, there, CALL) == ()
     assert len(discover.asked) == 1
     assert there.query("?", CALL) == QueryAnswer()
     assert not any(each.is_paused for each in there.healths)
@@ -230,11 +230,23 @@ def test_who_does_not_offer_discovery_is_asked_for_documents_all_the_same(here: 
 def test_who_wants_to_know_more_finds_nobody(here: Here) -> None:
     answer = DiscoveryAnswer(requested=("PatientAddressRequested",))
     partner, _ = north(answer=answer)
-    assert here.of(SOMEBODY, partner, CALL) is None
+    assert here.of(SOMEBODY, partner, CALL) == ()
+
+
+@pytest.mark.proves("XC-030", "XC-104")
+def test_communities_behind_one_gateway_are_asked_by_an_identifier_each(here: Here) -> None:
+    there, discover = north(
+        match(THERE), match(OTHER, home=SOUTH), communities=(SOUTH.removeprefix("urn:oid:"),)
+    )
+    for _ in range(2):  # found, and kept
+        assert here.of(SOMEBODY, there, CALL) == (THERE, OTHER)
+    assert len(discover.asked) == 1
+    here.known.put([replace(told(identifier=SOMEBODY), community=HomeCommunityId(SOUTH))])
+    assert here.of(SOMEBODY, there, CALL) == (SOMEBODY,)
 
 
 def test_what_an_operator_told_is_never_written_over(here: Here) -> None:
     here.known.put([told(identifier=OTHER)])
     partner, _ = north(match(), identifiers=("discovery",))
-    assert here.of(SOMEBODY, partner, CALL) == THERE
+    assert here.of(SOMEBODY, partner, CALL) == (THERE,)
     assert here.known.find(SOMEBODY, NORTH_HOME)[TABLE].identifier == OTHER

@@ -31,6 +31,7 @@ from xdsi.model.errors import (
 )
 from xdsi.model.messages import QueryAnswer, QueryRequest
 from xdsi.model.objects import Slot
+from xdsi.model.values import CX
 from xdsi.plug import UNREAD_QUERY, Actor
 from xdsi.standard import queries, urns
 from xdsi.standard.queries import STORED_QUERIES, Comparison, StoredQuery
@@ -269,6 +270,15 @@ def test_a_consumer_may_choose_communities(targets: list[str], asked: list[str])
     assert answer.status == urns.SUCCESS
     names = {"north": north, "south": south, "here": here}
     assert [name for name, each in names.items() if each.asked] == asked
+
+
+@pytest.mark.proves("XC-030", "XC-054")
+def test_several_identifiers_are_several_questions() -> None:
+    north = finding(entry("N", NORTH))
+    both = (CX("1^^^&2.999.51&ISO"), CX("2^^^&2.999.52&ISO"))
+    with gateway(community(NORTH, north), identifier=lambda *_: both) as actor:
+        assert homes(query(actor)) == [NORTH] * 2
+    assert [each.parameters[0].values for each in north.asked] == [(f"'{cx}'",) for cx in both]
 
 
 @pytest.mark.proves("XC-031", "XC-052")

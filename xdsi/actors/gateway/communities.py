@@ -55,9 +55,9 @@ class Community:
         object.__setattr__(self, "healths", tuple(healths))
 
 
-# What a patient is called in a community; None: nothing that is known, so that it is not asked.
-# Raises XDSUnavailableCommunity where the community had to be asked for it.
-Identifier = Callable[[CX, Community, Call], CX | None]
+# What a patient is called in a community, and in others that its gateway answers for; none that is
+# known, and it is not asked. Raises XDSUnavailableCommunity where it had to be asked for them.
+Identifier = Callable[[CX, Community, Call], tuple[CX, ...]]
 
 
 @dataclass(frozen=True, slots=True)

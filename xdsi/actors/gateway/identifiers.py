@@ -5,7 +5,7 @@ documents. What an operator has told wins over what was discovered, and is never
 Source: ITI TF-2 3.38.4.1.2.2, 3.55 (XC-030, XC-103, XC-104).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from time import monotonic, time
@@ -41,36 +41,37 @@ class Identifiers:
     _nobody: dict[tuple[str, str], float] = field(default_factory=dict)
     _guard: Lock = field(default_factory=Lock)
 
-    def __call__(self, patient: CX, community: Community, call: Call) -> CX | None:
-        """Raises XDSUnavailableCommunity, and the errors of `Known`."""
+    def __call__(self, patient: CX, community: Community, call: Call) -> tuple[CX, ...]:
+        """Of the first source that has any. Raises XDSUnavailableCommunity, and as `Known`."""
         partner = community.partner
-        kept: dict[str, KnownAs] | None = None
+        kept: list[dict[str, KnownAs]] | None = None
         for source in IDENTIFIERS:
             if source not in partner.identifiers:
                 continue
             if source == "same-domain":
                 if patient.authority in partner.domains:
-                    return patient
+                    return (patient,)
                 continue
             if kept is None:
-                kept = self.known.find(patient, partner.home)
-            if source == TABLE and TABLE in kept:
-                return kept[TABLE].identifier
-            if source == DISCOVERY:
-                found = kept.get(DISCOVERY)
-                if found is not None and (found.expires or 0) > self.clock():
-                    return found.identifier
-                return self._discovered(patient, community, call)
-        return None
+                kept = [self.known.find(patient, HomeCommunityId(home)) for home in partner.homes]
+            there = _each_once(each[source] for each in kept if self._counts(each.get(source)))
+            if there or source == DISCOVERY:
+                return there or self._discovered(patient, community, call)
+        return ()
 
-    def _discovered(self, patient: CX, community: Community, call: Call) -> CX | None:
+    def _counts(self, kept: KnownAs | None) -> bool:
+        if kept is None:
+            return False
+        return kept.source == TABLE or (kept.expires or 0) > self.clock()
+
+    def _discovered(self, patient: CX, community: Community, call: Call) -> tuple[CX, ...]:
         """What the community answers [ITI-55], kept until it expires."""
         partner, key = community.partner, (str(patient), str(community.partner.home))
         if community.discover is None or self._nobody.get(key, 0.0) > monotonic():
-            return None
+            return ()
         person = self.demographics(patient)
         if person is None:
-            return None
+            return ()
         try:
             matches = iti55.ask(patient, person, self.home, community, call)
         except XDSUnavailableCommunity as error:
@@ -78,21 +79,27 @@ class Identifiers:
                 raise
             matches = ()  # it does not offer patient discovery, or not for such a patient
         expires = int(self.clock() + self.seconds)
+        fits = _by_home(matches, partner.homes, partner.home)
         found = [
             KnownAs(patient, home, cx, DISCOVERY, expires, match.degree, match.is_locator)
-            for home, (match, cx) in _by_home(matches, partner.homes, partner.home).items()
+            for home in map(HomeCommunityId, partner.homes)
+            if home in fits
+            for match, cx in (fits[home],)
         ]
         self.known.put(found)
-        own = next((each.identifier for each in found if each.community == partner.home), None)
-        if own is None:
+        if not found:
             self._note(key)
-        return own
+        return _each_once(found)
 
     def _note(self, key: tuple[str, str]) -> None:
         with self._guard:
             while len(self._nobody) >= _MOST:
                 del self._nobody[next(iter(self._nobody))]
             self._nobody[key] = monotonic() + NOBODY_SECONDS
+
+
+def _each_once(found: Iterable[KnownAs]) -> tuple[CX, ...]:
+    return tuple(dict.fromkeys(each.identifier for each in found))
 
 
 def _by_home(

@@ -116,18 +116,22 @@ def _of_patient(
             there = _there(patient, community, call, asking.identifier)
         except XDSError as error:
             return QueryAnswer(errors=(error,))
-        if there is None:
+        if not there:
             return QueryAnswer(errors=(_not_asked(partner),))
-        there_asked = replace(
-            request,
-            parameters=tuple(
-                parameters.single(each.name, str(there)) if each.name in names else each
-                for each in request.parameters
-            ),
-            # only those that insist on it are told (XC-035)
-            home=str(partner.home) if "home-with-patient" in partner.quirks else None,
+        # only those that insist on it are told (XC-035)
+        at = str(partner.home) if "home-with-patient" in partner.quirks else None
+        questions_there = (
+            replace(
+                request,
+                parameters=tuple(
+                    parameters.single(each.name, str(cx)) if each.name in names else each
+                    for each in request.parameters
+                ),
+                home=at,
+            )
+            for cx in there
         )
-        return _answered(community, there_asked, call, asking.limits)
+        return _merged([_answered(community, one, call, asking.limits) for one in questions_there])
 
     coming = [asking.pool.submit(ask, each) for each in asked]
     answers = [QueryAnswer(errors=strange)] if strange else []
@@ -147,10 +151,12 @@ def _unknown(
     return tuple(unknown(where, each) for each in sorted(set(wanted) - known)[:_NAMED])
 
 
-def _there(patient: str, community: Community, call: Call, identifier: Identifier) -> CX | None:
+def _there(
+    patient: str, community: Community, call: Call, identifier: Identifier
+) -> tuple[CX, ...]:
     """What cannot be an identifier is nobody's anywhere."""
     cx = CX(patient)
-    return identifier(cx, community, call) if cx.problem is None else None
+    return identifier(cx, community, call) if cx.problem is None else ()
 
 
 def _came(community: Community, coming: Future[QueryAnswer]) -> QueryAnswer:
