@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import requests
 
-from xdsi.actors.gateway import iti55
+from xdsi.actors.gateway import iti55, xcwado
 from xdsi.actors.gateway.communities import Community
 from xdsi.actors.gateway.sources import Relayed, Source
 from xdsi.config import Config, ConfigurationError, Gateway
@@ -24,8 +24,9 @@ from xdsi.model.community import SERVICES, Partner
 from xdsi.model.errors import XDSError, XDSUnavailableCommunity
 from xdsi.model.identity import Demographics
 from xdsi.model.imaging import ImagingRequest, InstanceRequest
-from xdsi.model.messages import DocumentRequest, QueryRequest, RetrieveRequest
+from xdsi.model.messages import Content, DocumentRequest, QueryRequest, RetrieveRequest
 from xdsi.model.values import CX, HomeCommunityId
+from xdsi.model.web import WebError, WebRequest
 from xdsi.peers.caller import Caller, Pace, Relaying
 from xdsi.peers.errors import reason
 from xdsi.peers.forward import Forward
@@ -72,13 +73,14 @@ class Partners:
             query=self.caller(CROSS_GATEWAY_QUERY, partner, partner.query),
             retrieve=self._source(CROSS_GATEWAY_RETRIEVE, partner, "retrieve"),
             retrieve_imaging=self._source(CROSS_GATEWAY_RETRIEVE_IMAGING, partner, "imaging"),
-            web=self._web(partner),
+            web=self.web(partner),
             discover=None
             if discovery is None
             else self.caller(PATIENT_DISCOVERY, partner, discovery),
         )
 
-    def _web(self, partner: Partner) -> Forward | None:
+    def web(self, partner: Partner) -> Forward | None:
+        """WADO-RS, where it has it. Raises ConfigurationError."""
         if (base := partner.address("web")) is None:
             return None
         pace = Pace(connect=min(5.0, partner.seconds), pause=partner.seconds)
@@ -158,6 +160,9 @@ def tried(config: Config, section: Gateway, partner: Partner) -> Iterator[Tried]
                 certificates[address] = _certificate(address, partners.tls(partner), partner)
             ask = partners.caller(row, partner, address)
             yield _tried(partner, SERVICES[service], ask, question, certificates[address])
+        if (web := partners.web(partner)) is not None:
+            base = web.web.base
+            yield _tried_web(partner, web, _certificate(base, partners.tls(partner), partner))
 
 
 def _tried(
@@ -174,6 +179,23 @@ def _tried(
     if codes := ", ".join(dict.fromkeys(each.code for each in answer.errors)):
         said += f" ({codes})"
     return Tried(partner, service, ask.address, True, said, seconds, certificate)
+
+
+def _tried_web(partner: Partner, ask: Forward, certificate: str | None) -> Tried:
+    """That it knows no such study is an answer."""
+    path = (xcwado.HOME, partner.home_community_id, xcwado.LOCATION, _NOBODYS, "studies", _NOBODYS)
+    started = monotonic()
+    try:
+        answer = ask(WebRequest("GET", path), Call.internal(partner.seconds))
+        for each in answer.body:
+            if isinstance(each, Content):
+                with closing(each.open()) as reader:
+                    reader.read(1)
+    except (WebError, OSError) as error:
+        said = error.reason if isinstance(error, WebError) else str(error)
+        return Tried(partner, SERVICES["web"], ask.web.base, False, said, None, certificate)
+    said, seconds = f"HTTP {answer.status}", monotonic() - started
+    return Tried(partner, SERVICES["web"], ask.web.base, True, said, seconds, certificate)
 
 
 def _questions(home: HomeCommunityId, partner: Partner) -> dict[str, tuple[Transaction, Any]]:

@@ -37,6 +37,7 @@ name = "North"
 home_community_id = "{NORTH}"
 communities = ["2.999.53"]
 query = "{there.base}/gateway/responding"
+web = "{there.base}/gateway/responding/wado"
 discovery = "none"
 [[gateway.partners]]
 home_community_id = "{SOUTH}"
@@ -73,17 +74,19 @@ def test_each_service_is_asked_a_harmless_question(call: Run, config: Path) -> N
         ("North", "ITI-38", True),
         ("North", "ITI-39", True),
         ("North", "RAD-75", True),
+        ("North", "WADO-RS", True),
         *((f"urn:oid:{SOUTH}", each, False) for each in ("ITI-38", "ITI-39", "RAD-75", "ITI-55")),
     ]
-    assert [each["said"] for each in rows[:3]] == [
+    assert [each["said"] for each in rows[:4]] == [
         "Success",
         "Failure (XDSUnknownRepositoryId)",
         "Failure (XDSUnknownRepositoryId)",
+        "HTTP 404",
     ]
-    assert all(each["milliseconds"] > 0 for each in rows[:3])
-    assert "refused" in rows[3]["said"]
+    assert all(each["milliseconds"] > 0 for each in rows[:4])
+    assert "refused" in rows[4]["said"]
     alone = call("partner", "test", "North", "--config", config)
-    assert alone.code == 0 and alone.out.count("good  North") == 3
+    assert alone.code == 0 and alone.out.count("good  North") == 4
     assert call("partner", "test", NORTH, "--config", config).code == 0
     unknown = call("partner", "test", "West", "--config", config)
     assert unknown.code == 2 and "West: no partner of this gateway; known are North" in unknown.err

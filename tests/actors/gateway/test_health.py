@@ -1,6 +1,8 @@
 """How partners did, and when they are left alone."""
 
+import io
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Barrier, BoundedSemaphore, Event, Thread
 from time import monotonic
@@ -13,8 +15,15 @@ from tests.actors.gateway.conftest import CALL, document
 from tests.actors.gateway.partners import NORTH, Scripted, finding, partner, silent
 from tests.repository.reading import everything
 from xdsi.actors.gateway.health import Health
-from xdsi.model.errors import XDSRegistryBusy, XDSUnavailableCommunity
-from xdsi.model.messages import DocumentRequest, QueryAnswer, RetrieveAnswer
+from xdsi.model.errors import GivenUp, XDSRegistryBusy, XDSUnavailableCommunity
+from xdsi.model.messages import (
+    Content,
+    DocumentRequest,
+    QueryAnswer,
+    RetrieveAnswer,
+    RetrievedDocument,
+)
+from xdsi.model.web import WebAnswer, WebError, WebRequest
 from xdsi.plug import Call
 
 ASKED = DocumentRequest(str(samples.REPOSITORY), "1.2.3", NORTH)
@@ -28,9 +37,11 @@ class Clock:
         return self.now
 
 
-def health_of(clock: Callable[[], float] = monotonic, **settings: Any) -> Health:
+def health_of(
+    clock: Callable[[], float] = monotonic, service: str = "ITI-38", **settings: Any
+) -> Health:
     there = partner(**settings)
-    return Health(there, "ITI-38", BoundedSemaphore(there.connections), clock)
+    return Health(there, service, BoundedSemaphore(there.connections), clock)
 
 
 def refusal(health: Health, handler: Any, call: Call = CALL) -> str:
@@ -134,3 +145,65 @@ def test_octets_of_its_documents_are_counted() -> None:
     assert health.figures.octets == 0
     assert everything(answer.documents[0].content) == bytes(1000)
     assert health.figures.octets == 1000
+
+
+class Broken:
+    """A document that breaks off behind its first octets."""
+
+    def __init__(self, error: OSError) -> None:
+        self.error, self.is_begun = error, False
+
+    def read(self, n: int, /) -> bytes:
+        if self.is_begun:
+            raise self.error
+        self.is_begun = True
+        return b"begun"
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.proves("XC-056", "XC-066")
+def test_a_partner_that_breaks_off_again_and_again_is_left_alone_too() -> None:
+    health = health_of(failures=2, service="ITI-39")
+    broken = RetrievedDocument(ASKED, "text/plain", Content(None, lambda: Broken(OSError("cut"))))
+    whole = RetrieveAnswer((document(ASKED, b"x"),))
+    lost = XDSUnavailableCommunity(
+        "'1.2.3'", "the answer broke off", rule="XC-056", location="1.2.3"
+    )
+    left = RetrievedDocument(
+        ASKED, "text/plain", Content(None, lambda: Broken(GivenUp("who asked has gone")))
+    )
+    for answer, in_a_row in (
+        (RetrieveAnswer((broken,)), 1),
+        (whole, 0),
+        (RetrieveAnswer((broken,)), 1),
+        (RetrieveAnswer((left,)), 1),
+        (RetrieveAnswer(errors=(lost, lost)), 2),
+    ):
+        got: RetrieveAnswer = health.watched(Scripted(answer))("?", CALL)
+        for each in got.documents:
+            with suppress(OSError):
+                everything(each.content)
+        assert health.figures.in_a_row == in_a_row
+    (error, _) = got.errors
+    assert NORTH in error.context and error.location == "1.2.3"
+    assert "not asked" in refusal(health, finding())
+
+
+@pytest.mark.proves("XC-066", "IMG-172")
+def test_services_in_plain_http_are_watched_as_well() -> None:
+    health = health_of(failures=2, service="RAD-107")
+    request = WebRequest("GET", ("studies", "1.2.3"))
+    ask = health.watched_web(Scripted(WebAnswer(404, "text/plain", (b"no such study",))))
+    assert ask(request, CALL).status == 404
+    content = Content(3, lambda: io.BytesIO(b"abc"))
+    answer = health.watched_web(Scripted(WebAnswer(200, "x", (b"", content))))(request, CALL)
+    assert everything(answer.body[1]) == b"abc"
+    assert (health.figures.successes, health.figures.octets) == (2, 3)
+    away = health.watched_web(Scripted(WebError(504, "no answer")))
+    for status in (504, 504, 503):
+        with pytest.raises(WebError) as refused:
+            away(request, CALL)
+        assert refused.value.status == status
+    assert dict(refused.value.headers)["Retry-After"] and "not asked" in refused.value.reason

@@ -52,6 +52,9 @@ class Community:
                 object.__setattr__(self, name, watched)
             else:
                 object.__setattr__(self, name, health.watched(handler))
+        if self.web is not None:
+            healths.append(health := Health(self.partner, transactions.WADO_RS, turns))
+            object.__setattr__(self, "web", health.watched_web(self.web))
         object.__setattr__(self, "healths", tuple(healths))
 
 

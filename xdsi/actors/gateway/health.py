@@ -14,10 +14,16 @@ from time import monotonic, time
 from typing import Any
 
 from xdsi.model.community import Partner
-from xdsi.model.errors import XDSError, XDSUnavailableCommunity
+from xdsi.model.errors import XDSError, XDSUnavailableCommunity, is_given_up, relocated
 from xdsi.model.messages import Content, Octets, Reader, RetrieveAnswer
+from xdsi.model.web import WebAnswer, WebError, WebRequest
 from xdsi.plug import Call, Handler, Measure
 
+Ask = Callable[[WebRequest, Call], WebAnswer]
+
+_NO_ANSWER = (502, 504)  # what a forwarded request is answered with where there is none
+# A good beginning is no good answer yet where documents follow it.
+_STREAMING = ("ITI-39", "RAD-75", "RAD-107")
 _TURN = 3.0  # seconds to wait for one; longer, and who is slow would keep threads from others
 
 
@@ -70,15 +76,55 @@ class Health:
             with self._turn(call):
                 deadline = min(call.deadline, monotonic() + self.partner.seconds)
                 answer = handler(request, replace(call, deadline=deadline))
-            if isinstance(answer, RetrieveAnswer):
-                documents = (
-                    one._replace(content=Content(one.content.size, _Opener(one.content, self).open))
-                    for one in answer.documents
-                )
-                return replace(answer, documents=tuple(documents))
-            return answer
+            return self._counted(answer) if isinstance(answer, RetrieveAnswer) else answer
 
         return ask
+
+    def watched_web(self, ask: Ask) -> Ask:
+        """The same of a service in plain HTTP, which raises WebError for what is no answer."""
+
+        def asked(request: WebRequest, call: Call) -> WebAnswer:
+            refused: WebError | None = None
+            try:
+                with self._turn(call):
+                    try:
+                        answer = ask(request, call)
+                    except WebError as error:
+                        if error.status not in _NO_ANSWER:
+                            raise
+                        refused = error
+                        raise self.unavailable(error.reason) from error
+            except XDSUnavailableCommunity as error:
+                raise refused or WebError(503, error.context, ("Retry-After", "30")) from error
+            body = [
+                self._streamed(each) if isinstance(each, Content) else each for each in answer.body
+            ]
+            return replace(answer, body=tuple(body))
+
+        return asked
+
+    def _counted(self, answer: RetrieveAnswer) -> RetrieveAnswer:
+        """The same, its errors with the partner's name where they are ours, its documents watched:
+        one that breaks off in the middle is a failure too.
+        """
+        lost = [each for each in answer.errors if _is_ours(each)]
+        if lost:
+            self._broke_off(lost[0].context)
+        elif not answer.documents:
+            self.read(0, None, is_whole=True)
+        errors = (
+            relocated(each, each.location, self.unavailable(each.context).context)
+            if _is_ours(each)
+            else each
+            for each in answer.errors
+        )
+        documents = (
+            each._replace(content=self._streamed(each.content)) for each in answer.documents
+        )
+        return replace(answer, documents=tuple(documents), errors=tuple(errors))
+
+    def _streamed(self, content: Content) -> Content:
+        return Content(content.size, _Opener(content, self).open)
 
     @contextmanager
     def _turn(self, call: Call) -> Iterator[None]:
@@ -91,17 +137,19 @@ class Health:
             yield
         except XDSUnavailableCommunity as error:
             if error.fault == "Sender":
-                self._succeeded(started)  # it will not take this one, which says nothing of others
+                # it will not take this one, which says nothing of others
+                self._succeeded(started, is_whole=True)
             else:
                 # a fault may quote what one user asked, and this is shown to all
                 fault = f"it answered with a SOAP fault ({error.fault})"
                 self._failed(fault if error.fault else error.context, call)
             raise self.unavailable(error.context, error.fault) from error
         except (XDSError, ExceptionGroup):
-            self._succeeded(started)  # it answered, if with errors
+            self._succeeded(started, is_whole=True)  # it answered, if with errors
             raise
         else:
-            self._succeeded(started)
+            is_probe = self.is_paused  # a good beginning lets the others through
+            self._succeeded(started, is_whole=is_probe or self.service not in _STREAMING)
         finally:
             self.turns.release()
 
@@ -124,8 +172,10 @@ class Health:
                 self._until = now + self.partner.pause_seconds
 
     def _failed(self, problem: str, call: Call) -> None:
-        if call.cancelled():
-            return  # who asked has gone, which says nothing of the partner
+        if not call.cancelled():  # who asked has gone: that says nothing of the partner
+            self._broke_off(problem)
+
+    def _broke_off(self, problem: str) -> None:
         with self._guard:
             figures = self.figures
             figures.failures += 1
@@ -133,11 +183,12 @@ class Health:
             figures.last_failure, figures.problem = time(), problem
             self._until = self.clock() + self.partner.pause_seconds
 
-    def _succeeded(self, started: float) -> None:
+    def _succeeded(self, started: float, *, is_whole: bool) -> None:
         with self._guard:
             figures = self.figures
             figures.successes += 1
-            figures.in_a_row = 0
+            if is_whole:
+                figures.in_a_row = 0
             figures.last_success = time()
             figures.seconds += self.clock() - started
 
@@ -169,10 +220,14 @@ class Health:
             if value is not None:
                 yield Measure(f"xdsi_partner_{name}", about, labels, value)
 
-    def read(self, count: int) -> None:
-        """Octets of its documents were passed on."""
+    def read(self, count: int, error: OSError | None, *, is_whole: bool) -> None:
+        """Octets of a document were passed on. error: why there will be no more"""
         with self._guard:
             self.figures.octets += count
+            if is_whole:
+                self.figures.in_a_row = 0
+        if error is not None and not is_given_up(error):
+            self._broke_off(str(error))
 
 
 def unavailable(partner: Partner, problem: str) -> XDSUnavailableCommunity:
@@ -181,6 +236,11 @@ def unavailable(partner: Partner, problem: str) -> XDSUnavailableCommunity:
     return XDSUnavailableCommunity(
         context=f"{name}: {problem}", location=str(partner.home), rule="XC-056"
     )
+
+
+def _is_ours(error: XDSError) -> bool:
+    """Whether it says that a document got lost on the way here."""
+    return error.code == XDSUnavailableCommunity.code and error.rule == "XC-056"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,18 +254,25 @@ class _Opener:
 
 @dataclass(slots=True)
 class _Counted:
-    """A reader whose octets are counted when it is closed."""
+    """A reader whose octets are counted when it is closed, and whether that was its end."""
 
     source: Reader
     health: Health
     octets: int = 0
+    is_whole: bool = False
+    error: OSError | None = None
 
     def read(self, n: int, /) -> Octets:
-        block = self.source.read(n)
+        try:
+            block = self.source.read(n)
+        except OSError as error:
+            self.error = error
+            raise
         self.octets += len(block)
+        self.is_whole = not block
         return block
 
     def close(self) -> None:
         self.source.close()
-        self.health.read(self.octets)
-        self.octets = 0
+        self.health.read(self.octets, self.error, is_whole=self.is_whole)
+        self.octets, self.error = 0, None

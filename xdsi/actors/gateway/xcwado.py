@@ -19,7 +19,7 @@ from xdsi.standard import transactions
 
 Ask = Callable[[WebRequest, Call], WebAnswer]
 
-_HOME, _LOCATION, _STUDIES = "homeCommunityId", "RetrieveLocationUID", ("studies", "study")
+HOME, LOCATION, _STUDIES = "homeCommunityId", "RetrieveLocationUID", ("studies", "study")
 _URL = "retrieveurl"
 _PLAIN = re.compile(r"[A-Za-z0-9.,_-]+")
 
@@ -55,13 +55,13 @@ class _Asked:
 def _asked(request: WebRequest) -> _Asked:
     """Raises WebError 404 for another path, 400 for what is none of its values."""
     names, values, rest = request.segments[0:4:2], request.segments[1:4:2], request.segments[4:]
-    if names != (_HOME, _LOCATION) or len(rest) < 2 or rest[0] not in _STUDIES:
+    if names != (HOME, LOCATION) or len(rest) < 2 or rest[0] not in _STUDIES:
         raise WebError(
             404,
-            f"expected {_HOME}/OID/{_LOCATION}/OID/studies/UID below the address of the gateway",
+            f"expected {HOME}/OID/{LOCATION}/OID/studies/UID below the address of the gateway",
         )
     if not all(map(is_oid, values)):
-        raise WebError(400, f"{_HOME} and {_LOCATION} are OIDs, without urn:oid:")
+        raise WebError(400, f"{HOME} and {LOCATION} are OIDs, without urn:oid:")
     if not is_uid(rest[1]) or not all(map(_PLAIN.fullmatch, rest)):
         raise WebError(400, "the path names no study, series or instance by UIDs")
     return _Asked(values[0], values[1], ("studies", *rest[1:]))
@@ -104,7 +104,7 @@ def ask(
     there = partners.get(asked.home)
     if there is None:
         raise WebError(404, f"{asked.home} is no community that this gateway asks for images")
-    path = (_HOME, asked.home, _LOCATION, asked.location, *asked.rest)
+    path = (HOME, asked.home, LOCATION, asked.location, *asked.rest)
     return there(replace(request, segments=path), call)
 
 
