@@ -24,7 +24,7 @@ WARNING = "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:Warning"
 
 errors = st.builds(
     received,
-    st.sampled_from(sorted(XDSError.by_code)) | strategies.texts(),
+    st.sampled_from(sorted(XDSError.by_code)) | strategies.texts().filter(bool),
     strategies.texts(max_size=400),
     st.sampled_from([ERROR, WARNING]),
     strategies.texts(),
@@ -125,6 +125,18 @@ def test_received_errors_pass_unchanged() -> None:
     assert [each.location for each in answer.errors] == ["doc 1", ""]
     again = ebrs.answer_from_xml(element(answer), {})
     assert [told(each) for each in again.errors] == expected
+
+
+def test_received_errors_that_are_none_are_made_some() -> None:
+    text = (
+        f'<r:RegistryResponse xmlns:r="{RS}" status="{urns.FAILURE}"><r:RegistryErrorList>'
+        f'<r:RegistryError errorCode="" codeContext="x" severity="Foo"/>'
+        f'<r:RegistryError errorCode="{"Long" * 2000}" codeContext="y"/>'
+        "</r:RegistryErrorList></r:RegistryResponse>"
+    )
+    first, second = ebrs.answer_from_xml(etree.fromstring(text), {}).errors
+    assert told(first) == ("XDSRegistryError", "x", ERROR)
+    assert second.code == "Long" * 64
 
 
 def test_failure_without_an_error_is_still_a_failure() -> None:

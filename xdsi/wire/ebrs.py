@@ -5,7 +5,7 @@ Source: ITI TF-3 4.2.4 (REG-140 to REG-146).
 
 from collections.abc import Iterable
 
-from xdsi.model.errors import XDSError, one_line, received
+from xdsi.model.errors import XDSError, XDSRegistryError, one_line, received
 from xdsi.model.messages import RegistryAnswer
 from xdsi.standard import urns
 from xdsi.standard.namespaces import RS, tag
@@ -15,6 +15,7 @@ from xdsi.wire.text import quoted
 
 TAG = tag(RS, "RegistryResponse")
 LIMIT = 100  # findings in one answer, then one that counts the rest (SEC-T-105)
+_CODE = 256  # characters of a foreign code
 LOCATION = 1024  # characters of it: ids of any length must not blow up the answer
 
 _ERROR_LIST, _ERROR = tag(RS, "RegistryErrorList"), tag(RS, "RegistryError")
@@ -72,12 +73,18 @@ def _entry(error: XDSError) -> str:
 
 
 def errors_of(element: Element) -> tuple[XDSError, ...]:
-    """What an answer's RegistryErrorList says; of a Failure without one, an error saying so."""
+    """What an answer's RegistryErrorList says; of a Failure without one, an error saying so.
+
+    What is no warning is an error, whatever it calls itself; what it is called stays short enough
+    to be passed on.
+    """
     found = tuple(
         received(
-            error.get("errorCode", ""),
+            error.get("errorCode", "")[:_CODE] or XDSRegistryError.code,
             error.get("codeContext", ""),
-            error.get("severity", urns.SEVERITY_ERROR),
+            urns.SEVERITY_WARNING
+            if error.get("severity") == urns.SEVERITY_WARNING
+            else urns.SEVERITY_ERROR,
             error.get("location", ""),
         )
         for errors in element.iterchildren(_ERROR_LIST)
