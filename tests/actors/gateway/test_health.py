@@ -94,6 +94,15 @@ def test_while_one_request_tries_it_again_others_wait_for_no_answer() -> None:
     assert health.watched(finding())("?", CALL) == QueryAnswer()
 
 
+def test_who_tries_it_again_and_leaves_costs_no_pause() -> None:
+    clock = Clock()
+    health = health_of(clock, failures=1, pause_seconds=30)
+    refusal(health, silent())
+    clock.now += 30
+    refusal(health, silent(), replace(CALL, cancelled=lambda: True))
+    assert health.watched(finding())("?", CALL) == QueryAnswer()
+
+
 def test_errors_are_answers_and_a_caller_that_left_says_nothing() -> None:
     health = health_of(failures=1)
     with pytest.raises(XDSRegistryBusy):

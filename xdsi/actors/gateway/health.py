@@ -172,8 +172,10 @@ class Health:
                 self._until = now + self.partner.pause_seconds
 
     def _failed(self, problem: str, call: Call) -> None:
-        if not call.cancelled():  # who asked has gone: that says nothing of the partner
+        if not call.cancelled():
             self._broke_off(problem)
+        elif self.is_paused:  # who tried it has gone, which says nothing; the next one tries
+            self._until = self.clock()
 
     def _broke_off(self, problem: str) -> None:
         with self._guard:
