@@ -159,3 +159,16 @@ def test_client_reads_a_failure_without_object_list() -> None:
 def test_answer_of_another_element_is_refused() -> None:
     with pytest.raises(SoapFault):
         query.answer_from_xml(etree.fromstring("<x/>"), {})
+
+
+@pytest.mark.proves("XC-045")
+@pytest.mark.parametrize(("status", "count"), [(urns.FAILURE, 0), (urns.PARTIAL_SUCCESS, 1)])
+def test_a_failure_brings_no_objects(status: str, count: int) -> None:
+    text = (
+        f'<q:AdhocQueryResponse xmlns:q="{QUERY}" xmlns:r="{RIM}" xmlns:s="{RS}" status="{status}">'
+        '<s:RegistryErrorList><s:RegistryError errorCode="XDSRegistryBusy" codeContext="x"/>'
+        '</s:RegistryErrorList><r:RegistryObjectList><r:ObjectRef id="x"/></r:RegistryObjectList>'
+        "</q:AdhocQueryResponse>"
+    )
+    answer = query.unread_answer_from_xml(etree.fromstring(text), {})
+    assert (len(answer.objects), answer.status) == (count, status)

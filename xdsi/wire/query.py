@@ -99,12 +99,14 @@ def answer_from_xml(element: Element, parts: Parts) -> QueryAnswer:
 def unread_answer_from_xml(element: Element, parts: Parts) -> QueryAnswer:
     """As `answer_from_xml`, each object the element that came: for those who pass them on.
 
-    What the model does not know goes on too (XC-029); only what is no object at all does not.
+    What the model does not know goes on too (XC-029); only what is no object at all does not, nor
+    what stands in a Failure (XC-045).
     """
     expect(element, _ANSWER)
     objects = [
         Fragment(etree.tostring(one, with_tail=False))
         for listed in element.iterchildren(_LIST)
+        if element.get("status") != urns.FAILURE
         for one in listed.iterchildren(tag(RIM, "*"))
     ]
     is_partial = element.get("status") == urns.PARTIAL_SUCCESS
