@@ -78,7 +78,24 @@ def test_a_gateway_may_be_a_node_of_its_own(tmp_path: Path) -> None:
         ),
         (
             {"partners": [partner(imaging="ftp://x")]},
-            "gateway.partners[1].imaging: expected an http or https address, got 'ftp://x'",
+            "gateway.partners[1].imaging: expected an http or https address without user, got 'ftp",
+        ),
+        *(
+            ({"partners": [partner(query=query)]}, "gateway.partners[1].query: expected an http")
+            for query in ("", "none", "https://u:p@h/x", "https://[::1", "http://h:99999/", "http://h:0")
+        ),
+        (
+            {"partners": [partner(web="http://h/x?y=1")]},
+            "gateway.partners[1].web: expected the base of a service, without query",
+        ),
+        ({"registry": "http://u@h/"}, "gateway.registry: expected 'local' or an http"),
+        (
+            {"partners": [partner(name="N"), partner("2.999.9", name="N")]},
+            "gateway.partners[2].name: 'N' is there already",
+        ),
+        *(
+            ({"partners": [partner(seconds=one)]}, "gateway.partners[1].seconds: expected a number")
+            for one in (float("inf"), float("nan"), -1)
         ),
         (
             {"partners": [partner(identifiers=["guess"])]},
@@ -92,7 +109,7 @@ def test_a_gateway_may_be_a_node_of_its_own(tmp_path: Path) -> None:
             {"partners": [partner(domains=["P^1"])]},
             "gateway.partners[1].domains: expected OIDs, got 'P^1'",
         ),
-        ({"partners": [partner(seconds=0)]}, "gateway.partners[1].seconds: expected more than 0"),
+        ({"partners": [partner(seconds=0)]}, "gateway.partners[1].seconds: expected a number"),
         (
             {"partners": [partner(certificate="x.pem")]},
             "gateway.partners[1].certificate and key go together; give both",

@@ -185,7 +185,7 @@ def check(config: Config) -> Iterator[str]:
             elif oid in taken:
                 yield f"gateway.{name}: {oid} is there already; name each once, its own not at all"
             taken.add(oid)
-    taken = {section.home_community_id}
+    taken, names = {section.home_community_id}, set[str]()
     for number, partner in enumerate(section.partners, 1):
         where = f"gateway.partners[{number}]"
         yield from (f"{where}.{problem}" for problem in partner.problems)
@@ -193,6 +193,9 @@ def check(config: Config) -> Iterator[str]:
             if oid in taken:
                 yield f"{where}: {oid} is there already; each community has one gateway"
             taken.add(oid)
+        if partner.name and partner.name in names:
+            yield f"{where}.name: '{partner.name}' is there already; call each otherwise"
+        names.add(partner.name)
     try:
         if Callers(section.partners) and not config.server.proxies:
             yield (

@@ -138,6 +138,44 @@ def test_of_a_file_with_a_bad_line_nothing_is_imported(
     assert call("partner", "patient", "list", "--config", ready).out == ""
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (f"{HERE},North,{THERE}\n{HERE},North,N-2{THERE[3:]}\n".encode(), ":2: A-1"),
+        (f"{THERE},North,{HERE}\n".encode(), ":1: N-1^^^&2.999.57&ISO is of no domain"),
+        (f"{HERE},North,{HERE}\n".encode(), "is it exchanged"),
+        (f"{HERE},Nördlich,{THERE}\n".encode("latin-1"), ":1: is no UTF-8; save it as UTF-8"),
+        (f"{HERE},North,{'x' * 200_000}\n".encode(), ":1: is no CSV"),
+    ],
+    ids=["two for one", "foreign patient", "exchanged", "Latin-1", "too long"],
+)
+def test_what_a_list_must_not_say_is_told_with_its_line(
+    call: Run, ready: Path, tmp_path: Path, content: bytes, said: str
+) -> None:
+    file = tmp_path / "ids.csv"
+    file.write_bytes(content)
+    done = call("partner", "patient", "import", file, "--config", ready)
+    assert done.code == 1
+    assert said in done.err and "1 bad lines; nothing was imported" in done.err
+    assert call("partner", "patient", "list", "--config", ready).out == ""
+
+
+def test_a_name_means_one_partner(call: Run, config: Path) -> None:
+    for name in (NORTH, f"urn:oid:{NORTH}", "urn:oid:2.999.53"):
+        assert call("partner", "test", name, "--config", config).code == 0
+    config.write_text(config.read_text().replace("seconds = 5", 'seconds = 5\nname = "North"'))
+    assert "'North' is there already" in call("check", "--config", config).err
+    said = call("partner", "test", "North", "--config", config)
+    assert said.code == 2 and "several partners are called so" in said.err
+
+
+def test_where_there_are_none_it_is_said_how_to_add_one(call: Run, tmp_path: Path) -> None:
+    made = init(tmp_path / "alone")
+    with made.open("a") as file:
+        file.write('[gateway]\nhome_community_id = "2.999.50"\n[gateway.initiating]\n')
+    assert "add [[gateway.partners]] to" in call("partner", "list", "--config", made).err
+
+
 def test_what_is_missing_is_said(call: Run, tmp_path: Path) -> None:
     plain = init(tmp_path / "plain")
     for action in (("list",), ("test",)):

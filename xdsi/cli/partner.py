@@ -70,15 +70,15 @@ def _gateway(config: Config) -> Gateway:
 
 def _partner(config: Config, name: str) -> Partner:
     partners = _gateway(config).partners
-    found = [each for each in partners if name in (each.name, *_oids(each), str(each.home))]
+    home = urns.OID_PREFIX + name.removeprefix(urns.OID_PREFIX)
+    found = [each for each in partners if name == each.name or home in each.homes]
     if not found:
         known = ", ".join(each.title for each in partners) or "none"
         raise ConfigurationError(f"{name}: no partner of this gateway; known are {known}")
+    if len(found) > 1:
+        homes = ", ".join(str(each.home) for each in found)
+        raise ConfigurationError(f"{name}: several partners are called so; which of {homes}?")
     return found[0]
-
-
-def _oids(partner: Partner) -> tuple[str, ...]:
-    return (partner.home_community_id, *partner.communities)
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -101,7 +101,9 @@ def _list(args: argparse.Namespace) -> int:
         )
         screen.plain(f"{each.title}  {each.home}  {each.query}  {names}")
     if not partners:
-        screen.err.print("no partners yet; add [[gateway.partners]] to the configuration")
+        screen.err.print(
+            "no partners yet; add [[gateway.partners]] to the configuration", markup=False
+        )
     return 0
 
 
@@ -143,6 +145,7 @@ def _as_dict(tried: Tried) -> dict[str, object]:
 def _add(args: argparse.Namespace) -> int:
     config = options.config(args)
     partner = _partner(config, args.partner)
+    _check_domains(config, partner, args.patient, args.identifier)
     app.put_identifiers(config, [(args.patient, _home(partner, args.partner), args.identifier)])
     screen.plain(f"{args.patient} is {args.identifier} for {partner.title}")
     return 0
@@ -150,24 +153,35 @@ def _add(args: argparse.Namespace) -> int:
 
 def _home(partner: Partner, name: str) -> str:
     """That of the community which the name means: a gateway may answer for several."""
-    return next((each for each in partner.homes if each.endswith(f":{name}")), str(partner.home))
+    home = urns.OID_PREFIX + name.removeprefix(urns.OID_PREFIX)
+    return home if home in partner.homes else str(partner.home)
 
 
 def _import(args: argparse.Namespace) -> int:
     config = options.config(args)
-    good: list[tuple[CX, str, CX]] = []
-    bad = 0
-    with args.file.open(encoding="utf-8-sig", newline="") as file:
-        for number, row in _rows(file):
-            try:
-                good.append(_read(config, row))
-            except (ValueError, ConfigurationError, argparse.ArgumentTypeError) as error:
-                bad += 1
-                screen.fail(f"{args.file}:{number}: {error}")
+    good: dict[tuple[CX, str], CX] = {}
+    bad = number = 0
+    try:
+        with args.file.open(encoding="utf-8-sig", newline="") as file:
+            for number, row in _rows(file):
+                try:
+                    patient, home, identifier = _read(config, row)
+                    if good.setdefault((patient, home), identifier) != identifier:
+                        other = good[patient, home]
+                        raise ValueError(f"{patient} is {other} there on another line")
+                except (ValueError, ConfigurationError, argparse.ArgumentTypeError) as error:
+                    bad += 1
+                    screen.fail(f"{args.file}:{number}: {error}")
+    except UnicodeDecodeError:
+        bad += 1
+        screen.fail(f"{args.file}:{number + 1}: is no UTF-8; save it as UTF-8")
+    except csv.Error as error:
+        bad += 1
+        screen.fail(f"{args.file}:{number + 1}: is no CSV: {error}")
     if bad:
         screen.fail(f"{bad} bad lines; nothing was imported")
         return 1
-    app.put_identifiers(config, good)
+    app.put_identifiers(config, [(*key, identifier) for key, identifier in good.items()])
     screen.plain(f"{len(good)} identifiers imported")
     return 0
 
@@ -183,12 +197,22 @@ def _rows(file: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
 def _read(config: Config, row: list[str]) -> tuple[CX, str, CX]:
     if len(row) != len(_COLUMNS):
         raise ValueError(f"expected {len(_COLUMNS)} columns, got {len(row)}")
-    patient, name, identifier = row
-    return (
-        options.patient(patient),
-        _home(_partner(config, name), name.removeprefix(urns.OID_PREFIX)),
-        options.patient(identifier),
-    )
+    here, name, there = row
+    patient, identifier = options.patient(here), options.patient(there)
+    partner = _partner(config, name)
+    _check_domains(config, partner, patient, identifier)
+    return patient, _home(partner, name), identifier
+
+
+def _check_domains(config: Config, partner: Partner, patient: CX, identifier: CX) -> None:
+    """Raises ConfigurationError for what looks exchanged, as far as the own domains are known."""
+    own = config.registry.assigning_authorities if config.registry is not None else ()
+    if own and patient.authority not in own:
+        raise ConfigurationError(f"{patient} is of no domain of this registry, {', '.join(own)}")
+    if identifier.authority in own and identifier.authority not in partner.domains:
+        raise ConfigurationError(
+            f"{identifier} is of a domain of this registry; is it exchanged with the one there?"
+        )
 
 
 def _remove(args: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ Source: ITI TF-1 18, TF-2 3.38, 3.39 (XC-022, XC-030, XC-050 to XC-069); RAD TF-
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from math import inf
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -127,9 +128,13 @@ class Partner:
                 key = "home_community_id" if oid == self.home_community_id else "communities"
                 yield f"{key}: expected an OID without {urns.OID_PREFIX}, got '{oid}'"
         for service in SERVICES:
-            address = self.address(service)
-            if address is not None and not is_address(address):
-                yield f"{service}: expected an http or https address, got '{address}'"
+            address: str = getattr(self, service)
+            if service != "query" and address in ("", "none"):
+                continue
+            if not is_address(address):
+                yield f"{service}: expected an http or https address without user, got '{address}'"
+            elif service == "web" and {"?", "#"} & set(address):
+                yield f"{service}: expected the base of a service, without query, got '{address}'"
         for name, known in (("identifiers", IDENTIFIERS), ("quirks", tuple(QUIRKS))):
             for each in getattr(self, name):
                 if each not in known:
@@ -139,7 +144,7 @@ class Partner:
                 yield f"domains: expected OIDs, got '{oid}'"
         for each in fields(self):
             value = getattr(self, each.name)
-            if type(value) in (int, float) and value <= 0:
-                yield f"{each.name}: expected more than 0, got {value}"
+            if type(value) in (int, float) and not 0 < value < inf:
+                yield f"{each.name}: expected a number above 0, got {value}"
         if (self.certificate is None) != (self.key is None):
             yield "certificate and key go together; give both"

@@ -41,9 +41,14 @@ def is_uuid(text: str) -> bool:
 
 
 def is_address(text: str) -> bool:
-    """A URL that can be asked by HTTP."""
-    url = urlsplit(text)
-    return url.scheme in ("http", "https") and bool(url.hostname)
+    """A URL that can be asked by HTTP, without a user in it: secrets stand in files."""
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:  # brackets, or a port that is none
+        return False
+    is_whole = url.scheme in ("http", "https") and bool(url.hostname) and port != 0
+    return is_whole and url.username is None and url.password is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,17 @@ from xdsi.model.errors import XDSError, XDSUnavailableCommunity, is_given_up, re
 from xdsi.model.messages import Content, Octets, Reader, RetrieveAnswer
 from xdsi.model.web import WebAnswer, WebError, WebRequest
 from xdsi.plug import Call, Handler, Measure
+from xdsi.standard import transactions
 
 Ask = Callable[[WebRequest, Call], WebAnswer]
 
 _NO_ANSWER = (502, 504)  # what a forwarded request is answered with where there is none
 # A good beginning is no good answer yet where documents follow it.
-_STREAMING = ("ITI-39", "RAD-75", "RAD-107")
+_STREAMING = (
+    transactions.CROSS_GATEWAY_RETRIEVE.id,
+    transactions.CROSS_GATEWAY_RETRIEVE_IMAGING.id,
+    transactions.WADO_RS,
+)
 _TURN = 3.0  # seconds to wait for one; longer, and who is slow would keep threads from others
 
 
