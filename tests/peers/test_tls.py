@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from tests.peers.stub import Line, Stub, http
 from tests.peers.test_caller import GOOD, QUERY
 from xdsi.peers.caller import Caller
-from xdsi.peers.errors import Unreachable
+from xdsi.peers.errors import Unreachable, reason
 from xdsi.peers.session import Tls, open_session
 from xdsi.plug import Call
 from xdsi.standard.transactions import STORED_QUERY
@@ -167,3 +167,14 @@ def test_certificate_files_that_cannot_be_used_are_told_at_once(
         open_session(Tls(ca=tmp_path / "missing.pem"))
     with pytest.raises(ssl.SSLError):
         open_session(Tls(certificate=pki["client"].certificate, key=pki["server"].key))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ssl.SSLEOFError(8, "EOF occurred in violation of protocol (_ssl.c:2427)"), "certificate?"),
+        (TimeoutError("_ssl.c:989: The handshake operation timed out"), "took too long"),
+    ],
+)
+def test_what_went_wrong_is_said_in_plain_words(error: OSError, words: str) -> None:
+    assert words in reason(error) and "_ssl" not in reason(error)

@@ -59,12 +59,16 @@ def reason(error: BaseException) -> str:
         match inner:
             case ssl.SSLCertVerificationError():
                 return f"its certificate is not accepted: {inner.verify_message}"
+            case ssl.SSLEOFError():
+                return "it closed the connection in TLS; does it ask for a client certificate?"
             case ssl.SSLError():
                 return f"TLS failed: {inner.reason or inner.strerror}"
             case urllib3.exceptions.NewConnectionError():
                 continue  # an OSError inside says why; it only looks like a time-out
             case urllib3.exceptions.ConnectTimeoutError():
                 return "no connection in time"
+            case TimeoutError() if "handshake" in str(inner):
+                return "its TLS handshake took too long"
             case TimeoutError():
                 return "it stood still" if str(inner) == "timed out" else str(inner)
             case RemoteDisconnected():

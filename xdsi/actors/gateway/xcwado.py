@@ -35,12 +35,15 @@ class WebSource:
     addresses: tuple[str, ...] = ()
 
     def is_at(self, url: str) -> bool:
-        """Whether a Retrieve URL is one of its own, with or without scheme (IMG-163)."""
-        return _bare(url) in map(_bare, self.addresses)
+        """Whether a Retrieve URL is one of its own, with or without scheme, study and series
+        (IMG-163); "" is none.
+        """
+        return not url or _bare(url) in map(_bare, self.addresses)
 
 
 def _bare(url: str) -> str:
-    return re.sub(r"^https?://", "", url).rstrip("/").lower()
+    base = re.sub(r"/studies(/.*)?$", "", re.sub(r"^https?://", "", url).rstrip("/"))
+    return base.rstrip("/").lower()
 
 
 @dataclass(frozen=True, slots=True)
