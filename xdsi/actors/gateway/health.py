@@ -13,14 +13,13 @@ from threading import BoundedSemaphore, Lock
 from time import monotonic, time
 from typing import Any
 
+from xdsi.actors.gateway.xcwado import Ask
 from xdsi.model.community import Partner
 from xdsi.model.errors import XDSError, XDSUnavailableCommunity, is_given_up, relocated
 from xdsi.model.messages import Content, Octets, Reader, RetrieveAnswer
 from xdsi.model.web import WebAnswer, WebError, WebRequest
 from xdsi.plug import Call, Handler, Measure
 from xdsi.standard import transactions
-
-Ask = Callable[[WebRequest, Call], WebAnswer]
 
 _NO_ANSWER = (502, 504)  # what a forwarded request is answered with where there is none
 # A good beginning is no good answer yet where documents follow it.
