@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from shlex import quote
-from urllib.parse import urlsplit
 
 from registry import valuesets
 from xdsi import config as configuration
@@ -204,13 +203,13 @@ def _check_archive(section: configuration.Imaging) -> Iterator[str]:
 
 
 def _check_archive_values(section: configuration.Imaging) -> Iterator[str]:
-    if not is_address(section.archive) or "?" in section.archive:
+    if "@" in section.archive.partition("://")[2].partition("/")[0]:
+        yield "imaging.archive: no user here; give archive_user and archive_password_file"
+    elif not is_address(section.archive) or "?" in section.archive:
         yield (
             "imaging.archive: expected 'embedded' or the http or https address of a DICOMweb "
             f"service, got '{section.archive}'"
         )
-    elif "@" in urlsplit(section.archive).netloc:
-        yield "imaging.archive: no user here; give archive_user and archive_password_file"
     if (section.archive_user is None) != (section.archive_password_file is None):
         yield "imaging.archive_user, imaging.archive_password_file: give both or none"
     if section.spool_bytes <= 0:

@@ -163,15 +163,22 @@ class Cost:
     growth: int
 
 
+_WARM = 4
+
+
 def measure(domain: Domain, blocks: int, at_once: int = 1) -> list[Cost]:
-    """Send and retrieve documents of `blocks`, after small ones of one block."""
+    """Send and retrieve documents of `blocks`, after small ones of one block.
+
+    These go several times, so that threads and their heaps are there: not the first requests are
+    looked at, but what the size of a document costs.
+    """
     found: list[Cost] = []
 
     def go(way: Way, ids: list[str], size: int) -> None:
         with ThreadPoolExecutor(len(ids)) as pool:
             list(pool.map(lambda each: way(domain, each, size), ids))
 
-    for size in (1, blocks):
+    for size in (*[1] * _WARM, blocks):
         attached, inline = ([samples.new_oid() for _ in range(at_once)] for _ in range(2))
         quiet = domain.repository.peak
         for way in WAYS:
