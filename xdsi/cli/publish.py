@@ -52,16 +52,14 @@ def run(args: argparse.Namespace) -> int:
         if not is_uid(each) and not Path(each).exists():
             raise ConfigurationError(f"{each}: neither a UID nor a folder or file that is there")
     published: list[Publication] = []
-    failed: list[tuple[str, str]] = []
-    is_away = False  # the archive, so that nobody can say
+    failed: list[tuple[str, Exception]] = []
     with sharing.publisher(args, args.patient) as publisher, _studies(args) as studies:
         for name, read in studies:
             try:
                 done = _published(args, publisher, name, read())
             except FAILURES as error:
-                failed.append((name, sharing.reason(error)))
-                is_away |= isinstance(error, ArchiveError) and not isinstance(error, StudyUnclear)
-                screen.fail(f"{name}: {failed[-1][1]}")
+                failed.append((name, error))
+                screen.fail(f"{name}: {sharing.reason(error)}")
                 continue
             published += done
             for each in done:
@@ -74,11 +72,13 @@ def run(args: argparse.Namespace) -> int:
             {
                 "dryRun": args.dry_run,
                 "studies": [sharing.as_dict(each) for each in published],
-                "failed": [{"study": name, "reason": why} for name, why in failed],
+                "failed": [
+                    {"study": name, "reason": sharing.reason(error)} for name, error in failed
+                ],
             }
         )
-    if is_away:
-        return 2
+    if any(isinstance(e, ArchiveError) and not isinstance(e, StudyUnclear) for _, e in failed):
+        return 2  # the archive is away, so that nobody can say
     return 1 if failed or any(each.outcome is Outcome.STALE for each in published) else 0
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from xdsi.standard import namespaces as ns
 
+_INCLUDE = f'<xop:Include xmlns:xop="{ns.XOP}" href="%s"/>'
 _PLAIN_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
 
 
@@ -20,7 +21,7 @@ def href(content_id: str) -> str:
 
 def include(content_id: str) -> str:
     """The xop:Include that stands for a part; it needs no declaration around it."""
-    return f'<xop:Include xmlns:xop="{ns.XOP}" href="{href(content_id)}"/>'
+    return _INCLUDE % href(content_id)
 
 
 def new_content_id() -> str:
@@ -58,7 +59,7 @@ class Frame:
 
     def include(self, number: int) -> str:
         """The xop:Include for an attachment; nothing in its id needs to be quoted."""
-        return f'<xop:Include xmlns:xop="{ns.XOP}" href="cid:{number}-{self.root_id}"/>'
+        return _INCLUDE % f"cid:{self.part_id(number)}"
 
     def root_head(self) -> bytes:
         """What stands before the envelope."""

@@ -43,15 +43,14 @@ class Related:
         """What stands behind the last part."""
         return f"\r\n--{self.boundary}--\r\n".encode("ascii")
 
-    def body(self, parts: Iterable[Piece]) -> tuple[Piece, ...]:
+    def body(self, parts: Iterable[Content]) -> tuple[Piece, ...]:
         """The pieces of a body of these parts."""
         made: list[Piece] = []
         heads: dict[int | None, bytes] = {}  # one object for each: most images are alike
         for part in parts:
-            size = len(part) if isinstance(part, bytes) else part.size
-            if size not in heads:
-                heads[size] = self.head(size=size)
-            made += (heads[size], part)
+            if part.size not in heads:
+                heads[part.size] = self.head(size=part.size)
+            made += (heads[part.size], part)
         return (*made, self.end)
 
     def coming(self, parts: Iterable[Content]) -> Content:

@@ -368,6 +368,19 @@ def test_a_note_of_another_study_rejects_as_well(images: ImageStore, is_first: b
     assert told is not None and not told.rejections
 
 
+@pytest.mark.proves("IMG-014", "IMG-016")
+def test_notes_exchanged_in_another_study_change_the_mark(images: ImageStore) -> None:
+    uid, other = new_uid(), new_uid()
+    files = study(uid, {f"{uid}.1": 3})
+    keep(images, *files.values())
+    marks = []
+    for number, rejected in enumerate(list(files)[:2]):
+        images.remove(other)
+        keep(images, note("113001", uid, rejected, uid=f"{other}.{number}", kept_in=other))
+        marks += [each.mark for each in images.states(0) if each.study_instance_uid == uid]
+    assert len(set(marks)) == 2
+
+
 @pytest.mark.proves("KOS-005")
 def test_a_study_of_manifests_alone_is_none_to_share(images: ImageStore) -> None:
     uid = new_uid()

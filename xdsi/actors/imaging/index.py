@@ -131,33 +131,22 @@ def _shared(has_series: bool, binds: int) -> Select[Any]:
     return statement
 
 
-_HEADERS = (
-    select(INSTANCE.c.sop_instance_uid, HEADER.c.content)
-    .select_from(INSTANCE)
-    .join(SERIES, SERIES.c.id == INSTANCE.c.series_id)
-    .join(STUDY, STUDY.c.id == SERIES.c.study_id)
-    .join(HEADER, HEADER.c.instance_id == INSTANCE.c.id)
-    .where(STUDY.c.study_instance_uid == bindparam("study"))
+_WITH_HEADER = _selected(INSTANCE.c.sop_instance_uid, HEADER.c.content).join(
+    HEADER, HEADER.c.instance_id == INSTANCE.c.id
 )
-
-
-_NOTES = (
-    select(INSTANCE.c.sop_instance_uid, HEADER.c.content)
-    .select_from(INSTANCE)
-    .join(SERIES, SERIES.c.id == INSTANCE.c.series_id)
-    .join(STUDY, STUDY.c.id == SERIES.c.study_id)
-    .join(HEADER, HEADER.c.instance_id == INSTANCE.c.id)
-    .where(
-        INSTANCE.c.id.in_(
-            select(REJECTION.c.note_id).where(REJECTION.c.study_instance_uid == bindparam("study"))
-        ),
-        STUDY.c.study_instance_uid != bindparam("study"),
-    )
+_HEADERS = _WITH_HEADER.where(STUDY.c.study_instance_uid == bindparam("study"))
+_NOTES = _WITH_HEADER.where(
+    INSTANCE.c.id.in_(
+        select(REJECTION.c.note_id).where(REJECTION.c.study_instance_uid == bindparam("study"))
+    ),
+    STUDY.c.study_instance_uid != bindparam("study"),
 )
-# by notes of whatever study
+# the stamps of the notes, of whatever study, that take something of a study back
+_NOTE = INSTANCE.alias("note")
 _TAKEN_BACK = (
-    select(func.count())
+    select(func.sum(_NOTE.c.stamp))
     .select_from(REJECTION)
+    .join(_NOTE, _NOTE.c.id == REJECTION.c.note_id)
     .where(REJECTION.c.study_instance_uid == STUDY.c.study_instance_uid)
     .scalar_subquery()
     .label("taken_back")

@@ -81,11 +81,10 @@ def instances(request: WebRequest, call: Call, place: Place, web: Web) -> WebAns
     limit, offset = _page(given)
     wanted = (given["instance"],) if "instance" in given else None
     series = place.series or given.get("series")
-    found = [
-        each
-        for each in web.source.archive.instances(place.study, series, wanted, call)
-        if _fits(place, given) and given.get("class", each.sop_class_uid) == each.sop_class_uid
-    ]
+    there: Sequence[HeldInstance] = ()
+    if _fits(place, given):
+        there = web.source.archive.instances(place.study, series, wanted, call)
+    found = [each for each in there if given.get("class", each.sop_class_uid) == each.sop_class_uid]
     told = (_instance(each, web) for each in _paged(found, limit, offset))
     return _answer(told, place)
 
