@@ -24,7 +24,7 @@ from xdsi.model.community import SERVICES, Partner
 from xdsi.model.errors import XDSError, XDSUnavailableCommunity
 from xdsi.model.identity import Demographics
 from xdsi.model.imaging import ImagingRequest, InstanceRequest
-from xdsi.model.messages import Content, DocumentRequest, QueryRequest, RetrieveRequest
+from xdsi.model.messages import DocumentRequest, QueryRequest, RetrieveRequest
 from xdsi.model.values import CX, HomeCommunityId
 from xdsi.model.web import WebError, WebRequest
 from xdsi.peers.caller import Caller, Pace, Relaying
@@ -186,16 +186,13 @@ def _tried_web(partner: Partner, ask: Forward, certificate: str | None) -> Tried
     path = (xcwado.HOME, partner.home_community_id, xcwado.LOCATION, _NOBODYS, "studies", _NOBODYS)
     started = monotonic()
     try:
-        answer = ask(WebRequest("GET", path), Call.internal(partner.seconds))
-        for each in answer.body:
-            if isinstance(each, Content):
-                with closing(each.open()) as reader:
-                    reader.read(1)
-    except (WebError, OSError) as error:
-        said = error.reason if isinstance(error, WebError) else str(error)
-        return Tried(partner, SERVICES["web"], ask.web.base, False, said, None, certificate)
-    said, seconds = f"HTTP {answer.status}", monotonic() - started
-    return Tried(partner, SERVICES["web"], ask.web.base, True, said, seconds, certificate)
+        status = ask(WebRequest("GET", path), Call.internal(partner.seconds)).status
+    except WebError as error:
+        service, said = SERVICES["web"], error.reason
+        return Tried(partner, service, ask.web.base, False, said, None, certificate)
+    said, seconds = f"HTTP {status}", monotonic() - started
+    is_good = status < 500
+    return Tried(partner, SERVICES["web"], ask.web.base, is_good, said, seconds, certificate)
 
 
 def _questions(home: HomeCommunityId, partner: Partner) -> dict[str, tuple[Transaction, Any]]:

@@ -21,7 +21,6 @@ from xdsi.model.web import WebAnswer, WebError, WebRequest
 from xdsi.plug import Call, Handler, Measure
 from xdsi.standard import transactions
 
-_NO_ANSWER = (502, 504)  # what a forwarded request is answered with where there is none
 # A good beginning is no good answer yet where documents follow it.
 _STREAMING = (
     transactions.CROSS_GATEWAY_RETRIEVE.id,
@@ -80,7 +79,7 @@ class Health:
             with self._turn(call):
                 deadline = min(call.deadline, monotonic() + self.partner.seconds)
                 answer = handler(request, replace(call, deadline=deadline))
-            return self._counted(answer) if isinstance(answer, RetrieveAnswer) else answer
+            return self._counted(answer, call) if isinstance(answer, RetrieveAnswer) else answer
 
         return ask
 
@@ -94,8 +93,6 @@ class Health:
                     try:
                         answer = ask(request, call)
                     except WebError as error:
-                        if error.status not in _NO_ANSWER:
-                            raise
                         refused = error
                         raise self.unavailable(error.reason) from error
             except XDSUnavailableCommunity as error:
@@ -107,13 +104,13 @@ class Health:
 
         return asked
 
-    def _counted(self, answer: RetrieveAnswer) -> RetrieveAnswer:
+    def _counted(self, answer: RetrieveAnswer, call: Call) -> RetrieveAnswer:
         """The same, its errors with the partner's name where they are ours, its documents watched:
         one that breaks off in the middle is a failure too.
         """
         lost = [each for each in answer.errors if _is_ours(each)]
         if lost:
-            self._broke_off(lost[0].context)
+            self._failed(lost[0].context, call)
         elif not answer.documents:
             self.read(0, None, is_whole=True)
         errors = (

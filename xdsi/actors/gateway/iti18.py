@@ -73,21 +73,19 @@ def find(request: QueryRequest, call: Call, asking: Asking) -> QueryAnswer:
         problem = f"required for {row.name}, missing; repeat that of the object it asks for"
         raise XDSMissingHomeCommunityId("AdhocQuery/@home", problem, rule="XC-052")
     else:
-        answers = [_of_home(request, call, home, asking.communities, asking.limits)]
+        answers = [_of_home(request, call, home, asking)]
     return _bounded(_merged(answers), request, asking.limits)
 
 
-def _of_home(
-    request: QueryRequest, call: Call, home: str, communities: Communities, limits: Limits
-) -> QueryAnswer:
+def _of_home(request: QueryRequest, call: Call, home: str, asking: Asking) -> QueryAnswer:
     """Exactly one community is asked (XC-053)."""
-    own = communities.own
+    own = asking.communities.own
     if own is not None and home == str(own.home):
         return _of_own(request, call, own)
-    community = communities.by_home.get(home)
+    community = asking.communities.by_home.get(home)
     if community is None:
         raise unknown("AdhocQuery/@home", home)
-    return _answered(community, replace(request, home=home), call, limits)
+    return _answered(community, replace(request, home=home), call, asking.limits)
 
 
 def _of_patient(
@@ -142,13 +140,15 @@ def _of_patient(
 
 
 def _unknown(
-    wanted: Iterable[str], own: Own | None, partners: Iterable[Community], where: str
+    wanted: frozenset[str], own: Own | None, partners: Iterable[Community], where: str
 ) -> tuple[XDSError, ...]:
     """An error for each home that nobody here has."""
+    if not wanted:
+        return ()
     known = {home for each in partners for home in each.partner.homes}
     if own is not None:
         known.add(str(own.home))
-    return tuple(unknown(where, each) for each in sorted(set(wanted) - known)[:_NAMED])
+    return tuple(unknown(where, each) for each in sorted(wanted - known)[:_NAMED])
 
 
 def _there(
@@ -209,15 +209,14 @@ def _answered(
     partner = community.partner
     answer = _asked(community.query, request, call)
     objects, errors = _checked(answer.objects, partner)
+    where = {"rule": "XC-066", "location": str(partner.home)}
     if len(objects) > (most := _most(request, limits)):
         many = f"answers {len(objects)} objects, at most {most} are passed on; ask it for less"
-        where = {"rule": "XC-066", "location": str(partner.home)}
         errors = (*errors, XDSTooManyResults(partner.title, many, **where))
         answer, objects = replace(answer, is_partial=False), ()
     told = _named(answer.errors, str(partner.home))
     if len(told) > _TOLD:
         rest = f"tells of {len(told) - _TOLD} further errors, which are not listed"
-        where = {"rule": "XC-066", "location": str(partner.home)}
         told = (*told[:_TOLD], XDSRegistryError(partner.title, rest, **where))
     return replace(answer, objects=objects, errors=(*errors, *told))
 
