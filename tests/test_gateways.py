@@ -84,6 +84,12 @@ def test_a_gateway_may_be_a_node_of_its_own(tmp_path: Path) -> None:
             ({"partners": [partner(query=query)]}, "gateway.partners[1].query: expected an http")
             for query in ("", "none", "https://u:p@h/x", "https://[::1", "http://h:99999/", "http://h:0")
         ),
+        *(
+            ({name: [f"1.2.3={url}"]}, f"gateway.{name}: expected OID=URL with an http")
+            for name in ("repositories", "imaging", "web")
+            for url in ("https://u:p@h/x", "https://[::1", "http://h:99999/")
+        ),
+        ({"web": ["1.2.3=http://h/x?y=1"]}, "gateway.web: expected the base of a service, without"),
         (
             {"partners": [partner(web="http://h/x?y=1")]},
             "gateway.partners[1].web: expected the base of a service, without query",
@@ -114,11 +120,16 @@ def test_a_gateway_may_be_a_node_of_its_own(tmp_path: Path) -> None:
             {"partners": [partner(certificate="x.pem")]},
             "gateway.partners[1].certificate and key go together; give both",
         ),
-        ({"initiating": {"seconds": 0}}, "gateway.initiating.seconds: expected more than 0"),
+        *(
+            ({"initiating": {key: one}}, f"gateway.initiating.{key}: expected a number above 0")
+            for key in ("seconds", "expiry_hours")
+            for one in (0, float("inf"), float("nan"))
+        ),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_it_is_said(tmp_path: Path, keys: dict[str, Any], told_: str) -> None:
     (problem,) = gateways.check(config(tmp_path, **keys))
+    assert "u:p" not in problem, "a password"
     assert problem.startswith(told_)
 
 
@@ -147,6 +158,18 @@ def test_a_patient_is_of_the_community_of_the_gateway(
     problems = list(gateways.check(from_mapping(sections, tmp_path)))
     told = f"registry.discovery.home_community_id: expected that of [gateway], {OID}, got '1.2.3'"
     assert problems == ([told] if is_told else [])
+
+
+@pytest.mark.parametrize(("registry", "known"), [("local", ("1.2.3",)), (GOOD, ())])
+def test_the_domains_of_a_community_are_those_of_its_registry(
+    tmp_path: Path, registry: str, known: tuple[str, ...]
+) -> None:
+    sections: dict[str, Any] = {
+        "gateway": {"home_community_id": OID, "registry": registry},
+        "registry": {"assigning_authorities": ["1.2.3"]},
+    }
+    assert gateways.domains(from_mapping(sections, tmp_path)) == known
+    assert gateways.domains(config(tmp_path)) == ()
 
 
 def test_a_local_registry_must_be_there(tmp_path: Path) -> None:

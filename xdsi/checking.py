@@ -11,7 +11,7 @@ from xdsi import config as configuration
 from xdsi import databases, gateways, server
 from xdsi.actors.imaging import peers
 from xdsi.config import Config, ConfigurationError, Limits
-from xdsi.model.values import is_address, is_oid
+from xdsi.model.values import is_address, is_base, is_oid, without_user
 from xdsi.ownership import ForeignPackages, refuse_foreign_packages
 from xdsi.peers import dicomweb
 from xdsi.peers.session import Tls
@@ -139,7 +139,8 @@ def _check_server(section: configuration.Server) -> Iterator[str]:
     else:
         looks.append(server.check_port)
     if section.public_url and not is_address(section.public_url):
-        yield f"server.public_url: expected an http or https address, got '{section.public_url}'"
+        given = without_user(section.public_url)
+        yield f"server.public_url: expected an http or https address, got '{given}'"
     for look in looks:
         try:
             look(section)
@@ -159,7 +160,7 @@ def _check_repository(section: configuration.Repository) -> Iterator[str]:
     if section.registry != "local" and not is_address(section.registry):
         yield (
             "repository.registry: expected 'local' or an http or https address, "
-            f"got '{section.registry}'"
+            f"got '{without_user(section.registry)}'"
         )
     yield from _check_tls(
         "repository",
@@ -205,7 +206,7 @@ def _check_archive(section: configuration.Imaging) -> Iterator[str]:
 def _check_archive_values(section: configuration.Imaging) -> Iterator[str]:
     if "@" in section.archive.partition("://")[2].partition("/")[0]:
         yield "imaging.archive: no user here; give archive_user and archive_password_file"
-    elif not is_address(section.archive) or "?" in section.archive:
+    elif not is_base(section.archive):
         yield (
             "imaging.archive: expected 'embedded' or the http or https address of a DICOMweb "
             f"service, got '{section.archive}'"

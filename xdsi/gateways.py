@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from math import inf
 
 import requests
 
@@ -12,11 +13,11 @@ from xdsi.actors.gateway.identifiers import Identifiers
 from xdsi.actors.gateway.known import Known
 from xdsi.actors.gateway.sources import Source
 from xdsi.actors.gateway.xcwado import Ask, WebSource
-from xdsi.config import Config, ConfigurationError, Gateway
+from xdsi.config import Address, Config, ConfigurationError, Gateway, addresses
 from xdsi.model.discovery import Discovery
 from xdsi.model.errors import XDSRegistryError, XDSRepositoryError
 from xdsi.model.identity import Demographics
-from xdsi.model.values import CX, HomeCommunityId, is_address, is_oid
+from xdsi.model.values import CX, HomeCommunityId, is_address, is_base, is_oid, without_user
 from xdsi.partners import Partners, relayed
 from xdsi.peers.caller import Caller, Relaying
 from xdsi.peers.forward import Forward
@@ -98,7 +99,8 @@ def actors(
     communities = Communities(
         own if settings.local else None, tuple(map(partners.community, section.partners))
     )
-    identifiers = Identifiers(home, known, demographics, settings.expiry_hours * 3600)
+    expiry = settings.expiry_hours * 3600
+    identifiers = Identifiers(home, known, demographics, expiry, domains(config))
 
     def end() -> None:
         partners.close()
@@ -116,8 +118,9 @@ def _web(
     """Imaging sources by their Retrieve Location UIDs."""
     found = {}
     if local is not None and config.imaging is not None:
-        own = f"{config.server.public_url}/dicom-web" if config.server.public_url else ""
-        found[config.imaging.unique_id] = WebSource(local, tuple(filter(None, (own,))))
+        listening = f"http://{Address(config.server.host, config.server.port)}"
+        own = addresses(config, listening)["dicom-web"]
+        found[config.imaging.unique_id] = WebSource(local, (own,))
     for oid, url in map(_pair, section.web):
         ask = Forward(Web(url, session, limits=config.limits))
         found[oid] = WebSource(ask, (url,))
@@ -130,6 +133,13 @@ def _discovery(config: Config) -> Discovery | None:
         return None
     settings = config.registry.discovery
     return None if settings.match == "off" else settings
+
+
+def domains(config: Config) -> tuple[str, ...]:
+    """OIDs of this community's patient identifiers; none where the registry does not say."""
+    if config.gateway is None or config.gateway.registry != "local" or config.registry is None:
+        return ()
+    return config.registry.assigning_authorities
 
 
 def _spool(section: Gateway) -> Spool | None:
@@ -172,7 +182,7 @@ def check(config: Config) -> Iterator[str]:
     if section.registry != "local" and not is_address(section.registry):
         yield (
             "gateway.registry: expected 'local' or an http or https address, "
-            f"got '{section.registry}'"
+            f"got '{without_user(section.registry)}'"
         )
     if section.spool_bytes <= 0:
         yield "gateway.spool_bytes: expected more than 0"
@@ -180,8 +190,11 @@ def check(config: Config) -> Iterator[str]:
         taken = {_own(config, name)}
         for text in getattr(section, name):
             oid, url = _pair(text)
+            got = f"got '{without_user(text)}'"
             if not is_oid(oid) or not is_address(url):
-                yield f"gateway.{name}: expected OID=URL with an http or https URL, got '{text}'"
+                yield f"gateway.{name}: expected OID=URL with an http or https URL, {got}"
+            elif name == "web" and not is_base(url):
+                yield f"gateway.web: expected the base of a service, without query, {got}"
             elif oid in taken:
                 yield f"gateway.{name}: {oid} is there already; name each once, its own not at all"
             taken.add(oid)
@@ -206,5 +219,6 @@ def check(config: Config) -> Iterator[str]:
         yield str(error)
     if section.initiating is not None:
         for key in ("seconds", "expiry_hours"):
-            if getattr(section.initiating, key) <= 0:
-                yield f"gateway.initiating.{key}: expected more than 0"
+            value = getattr(section.initiating, key)
+            if not 0 < value < inf:
+                yield f"gateway.initiating.{key}: expected a number above 0, got {value}"

@@ -2,16 +2,23 @@
 
 import json
 from pathlib import Path
+from time import time
 
 import pytest
 
 from tests.cli.conftest import Run
 from tests.node import Node, free_port, init, serving
+from tests.peers.stub import Stub, http
+from xdsi import databases
+from xdsi.actors.gateway.known import Known, KnownAs
+from xdsi.actors.gateway.schema import DISCOVERY, TABLE
 from xdsi.config import load
+from xdsi.model.values import CX, HomeCommunityId
 
 NORTH, SOUTH = "2.999.51", "2.999.52"
 HERE = "A-1^^^&2.999.7&ISO"
 THERE = "N-1^^^&2.999.57&ISO"
+GOOD = f"{HERE},North,{THERE}\n"
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +99,19 @@ def test_each_service_is_asked_a_harmless_question(call: Run, config: Path) -> N
     assert unknown.code == 2 and "West: no partner of this gateway; known are North" in unknown.err
 
 
+def test_a_service_that_is_not_available_is_not_good(call: Run, config: Path) -> None:
+    away = http(b"", "text/plain", "503 Service Unavailable")
+    with Stub(lambda line: line.receive() and line.send(away)) as stub:
+        text = config.read_text()
+        start = text.index("web = ")
+        line = text[start : text.index("\n", start)]
+        config.write_text(text.replace(line, f'web = "{stub.address}"'))
+        said = call("partner", "test", "North", "--config", config, "--json")
+    rows = {each["service"]: (each["good"], each["said"]) for each in json.loads(said.out)}
+    assert said.code == 1 and rows["WADO-RS"] == (False, "HTTP 503")
+    assert rows["ITI-38"][0]
+
+
 @pytest.mark.proves("XC-030")
 def test_an_identifier_is_added_listed_and_removed(call: Run, ready: Path) -> None:
     at = ("--config", ready)
@@ -107,6 +127,23 @@ def test_an_identifier_is_added_listed_and_removed(call: Run, ready: Path) -> No
     assert call("partner", "patient", "remove", HERE, "North", *at).code == 0
     again = call("partner", "patient", "remove", HERE, "North", *at)
     assert again.code == 1 and "has no identifier for North" in again.err
+
+
+def test_what_was_discovered_and_has_expired_is_marked(call: Run, ready: Path) -> None:
+    settings, now = load(ready), int(time())
+    assert settings.gateway is not None
+    with databases.opened(settings, "gateway", settings.gateway) as engine:
+        Known(engine).put(
+            KnownAs(CX(HERE), HomeCommunityId(f"urn:oid:{home}"), CX(THERE), source, expires)
+            for home, source, expires in (
+                (NORTH, DISCOVERY, now - 1),
+                (SOUTH, DISCOVERY, now + 600),
+                ("2.999.53", TABLE, None),
+            )
+        )
+    said = call("partner", "patient", "list", "--config", ready).out.splitlines()
+    marks = [each.split("  ")[3:] for each in said]
+    assert marks == [["discovery", "expired"], ["discovery"], ["table"]]
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "with a mark"])
@@ -144,10 +181,16 @@ def test_of_a_file_with_a_bad_line_nothing_is_imported(
         (f"{HERE},North,{THERE}\n{HERE},North,N-2{THERE[3:]}\n".encode(), ":2: A-1"),
         (f"{THERE},North,{HERE}\n".encode(), ":1: N-1^^^&2.999.57&ISO is of no domain"),
         (f"{HERE},North,{HERE}\n".encode(), "is it exchanged"),
-        (f"{HERE},Nördlich,{THERE}\n".encode("latin-1"), ":1: is no UTF-8; save it as UTF-8"),
-        (f"{HERE},North,{'x' * 200_000}\n".encode(), ":1: is no CSV"),
+        (f"{GOOD}\n{HERE},Nördlich,{THERE}\n".encode("latin-1"), ":3: is no UTF-8; save it as"),
+        (f"{GOOD}{HERE},North,{THERE}\n".encode("utf-16"), ":1: is no UTF-8; save it as UTF-8"),
+        (f"{GOOD}{HERE},North,{THERE}\n".encode("utf-16-be"), ":1: is no UTF-8; save it as UTF-8"),
+        (f"{GOOD}\n{HERE},North,{'x' * 200_000}\n".encode(), ":3: is no CSV"),
+        (f"{HERE},,{THERE}\n".encode(), ":1: no name: no partner of this gateway"),
     ],
-    ids=["two for one", "foreign patient", "exchanged", "Latin-1", "too long"],
+    ids=[
+        *("two for one", "foreign patient", "exchanged", "Latin-1", "UTF-16", "without mark"),
+        *("too long", "no community"),
+    ],
 )
 def test_what_a_list_must_not_say_is_told_with_its_line(
     call: Run, ready: Path, tmp_path: Path, content: bytes, said: str

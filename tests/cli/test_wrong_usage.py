@@ -81,6 +81,8 @@ CASES = [
     ("two for one", ["submit", "note.txt", "note.txt", *P, "--replace",
      "urn:uuid:11111111-1111-4111-8111-111111111111"], ["one document"]),
     ("bad address", ["submit", "note.txt", *P, "--repository", "x"], ["http", "'x'"]),
+    ("bad port", ["find", *P, "--registry", "http://h:99999/"], ["--registry", "http or https"]),
+    ("bad host", ["find", *P, "--registry", "http://a..b/"], ["--registry", "http or https"]),
     ("nobody there", ["submit", "note.txt", *P, "--repository", NOWHERE], [NOWHERE, "refused"]),
     ("no registry", ["find", *P, "--registry", NOWHERE], [NOWHERE, "refused"]),
     ("no CA", ["find", *P, "--registry", NOWHERE, "--ca", "no.pem"], ["--ca", "no.pem"]),

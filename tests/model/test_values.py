@@ -24,6 +24,8 @@ from xdsi.model.values import (
     Recipient,
     Size,
     Value,
+    is_address,
+    is_base,
     is_uuid,
 )
 
@@ -328,6 +330,33 @@ def test_time_of_a_moment_is_in_utc() -> None:
 @given(st.datetimes(min_value=datetime(1000, 1, 1)))
 def test_every_moment_makes_a_good_time(moment: datetime) -> None:
     assert DTM.of(moment.replace(tzinfo=UTC)).problem is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://h",
+        "HTTPS://h.example./x",
+        "http://127.0.0.1:8080/",
+        "http://[::1]:80/x",
+        "http://ä.b/",
+    ],
+)
+def test_an_address_can_be_asked(text: str) -> None:
+    assert is_address(text) and is_base(text)
+    assert is_address(f"{text}?x=1") and not is_base(f"{text}?x=1") and not is_base(f"{text}#x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "none", "h", "ftp://h/", "http:///x", "http://u@h/", "http://u:p@h/", "http://@h/"),
+        *("http://h:0/", "http://h:99999/", "http://h:x/", "http://[::1", "http://[::1]x/"),
+        *("http://a..b/", f"http://{'a' * 64}.b/", "http://h h/", " http://h/", "http://h/\n"),
+    ],
+)
+def test_what_cannot_be_asked_is_no_address(text: str) -> None:
+    assert not is_address(text) and not is_base(text)
 
 
 def test_parts() -> None:

@@ -142,7 +142,7 @@ def test_nothing_below_tls_1_2_is_spoken(pki: dict[str, Issued]) -> None:
     [
         ({"ca": "other"}, "server", "certificate is not accepted: .*certificate"),
         ({}, "misnamed", "certificate is not accepted: .*mismatch"),
-        ({"client": None}, "server", "TLS|cut|closed|reset|pipe|alert"),
+        ({"client": None}, "server", "client certificate|TLS|cut|closed|reset|pipe|alert"),
         ({"client": "foreign"}, "server", "TLS|cut|closed|reset|pipe|alert"),
     ],
     ids=["untrusted server", "server of another name", "no certificate", "untrusted certificate"],
@@ -169,11 +169,26 @@ def test_certificate_files_that_cannot_be_used_are_told_at_once(
         open_session(Tls(certificate=pki["client"].certificate, key=pki["server"].key))
 
 
+def demanded() -> ssl.SSLError:
+    """What TLS 1.3 makes of a missing certificate, once the handshake is done."""
+    error = ssl.SSLError(1, "tlsv13 alert certificate required (_ssl.c:2580)")
+    error.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
         (ssl.SSLEOFError(8, "EOF occurred in violation of protocol (_ssl.c:2427)"), "certificate?"),
+        (
+            ssl.SSLZeroReturnError(6, "TLS/SSL connection has been closed (EOF) (_ssl.c:1)"),
+            "closed",
+        ),
+        (demanded(), "it asks for a client certificate"),
         (TimeoutError("_ssl.c:989: The handshake operation timed out"), "took too long"),
+        (TimeoutError("The read operation timed out"), "it stood still"),
+        (TimeoutError("timed out"), "it stood still"),
+        (TimeoutError("the time for it is over"), "the time for it is over"),
     ],
 )
 def test_what_went_wrong_is_said_in_plain_words(error: OSError, words: str) -> None:

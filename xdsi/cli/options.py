@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from xdsi.config import Config, load
 from xdsi.model.objects import Code
-from xdsi.model.values import CX, DTM, OID, Language, Value, is_oid, is_uid, is_uuid
+from xdsi.model.values import CX, DTM, OID, Language, Value, is_address, is_oid, is_uid, is_uuid
 
 CONFIG = Path("xdsi.toml")
 
@@ -115,8 +115,7 @@ def patient(text: str) -> CX:
 
 def address(text: str) -> str:
     """For argparse: the URL of a service."""
-    url = urlsplit(text)
-    if url.scheme not in ("http", "https") or not url.hostname or url.username is not None:
+    if not is_address(text):
         raise argparse.ArgumentTypeError(f"expected an http or https address, got '{text}'")
     return text
 

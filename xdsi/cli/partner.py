@@ -2,10 +2,12 @@
 
 import argparse
 import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from time import time
 
-from xdsi import app
+from xdsi import app, gateways
 from xdsi.cli import options, screen
 from xdsi.config import Config, ConfigurationError, Gateway
 from xdsi.model.community import SERVICES, Partner
@@ -16,6 +18,8 @@ from xdsi.standard import urns
 HELP = "list and test other communities, and say what patients are called there"
 
 _COLUMNS = ("patient", "community", "identifier")
+# what octets become that are none of UTF-8, and what UTF-16 is full of
+_NO_UTF8 = re.compile("[\0\udc80-\udcff]")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,9 +75,10 @@ def _gateway(config: Config) -> Gateway:
 def _partner(config: Config, name: str) -> Partner:
     partners = _gateway(config).partners
     home = urns.OID_PREFIX + name.removeprefix(urns.OID_PREFIX)
-    found = [each for each in partners if name == each.name or home in each.homes]
+    found = [each for each in partners if (name and name == each.name) or home in each.homes]
     if not found:
         known = ", ".join(each.title for each in partners) or "none"
+        name = name or "no name"
         raise ConfigurationError(f"{name}: no partner of this gateway; known are {known}")
     if len(found) > 1:
         homes = ", ".join(str(each.home) for each in found)
@@ -160,10 +165,12 @@ def _home(partner: Partner, name: str) -> str:
 def _import(args: argparse.Namespace) -> int:
     config = options.config(args)
     good: dict[tuple[CX, str], CX] = {}
-    bad = number = 0
-    try:
-        with args.file.open(encoding="utf-8-sig", newline="") as file:
-            for number, row in _rows(file):
+    bad = 0
+    # what is no UTF-8 gets through too, so that its line is known
+    with args.file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        reader = csv.reader(file)
+        try:
+            for row in _rows(reader):
                 try:
                     patient, home, identifier = _read(config, row)
                     if good.setdefault((patient, home), identifier) != identifier:
@@ -171,13 +178,13 @@ def _import(args: argparse.Namespace) -> int:
                         raise ValueError(f"{patient} is {other} there on another line")
                 except (ValueError, ConfigurationError, argparse.ArgumentTypeError) as error:
                     bad += 1
-                    screen.fail(f"{args.file}:{number}: {error}")
-    except UnicodeDecodeError:
-        bad += 1
-        screen.fail(f"{args.file}:{number + 1}: is no UTF-8; save it as UTF-8")
-    except csv.Error as error:
-        bad += 1
-        screen.fail(f"{args.file}:{number + 1}: is no CSV: {error}")
+                    screen.fail(f"{args.file}:{reader.line_num}: {error}")
+        except UnicodeError as error:
+            bad += 1
+            screen.fail(f"{args.file}:{reader.line_num}: {error}")
+        except csv.Error as error:
+            bad += 1
+            screen.fail(f"{args.file}:{reader.line_num}: is no CSV: {error}")
     if bad:
         screen.fail(f"{bad} bad lines; nothing was imported")
         return 1
@@ -186,12 +193,14 @@ def _import(args: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(file: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(file)
-    for row in reader:
-        cells = [cell.strip() for cell in row]
+def _rows(lines: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Those that say something. Raises UnicodeError."""
+    for line in lines:
+        cells = [cell.strip() for cell in line]
+        if any(map(_NO_UTF8.search, cells)):
+            raise UnicodeError("is no UTF-8; save it as UTF-8")
         if any(cells) and tuple(cells) != _COLUMNS:
-            yield reader.line_num, cells
+            yield cells
 
 
 def _read(config: Config, row: list[str]) -> tuple[CX, str, CX]:
@@ -206,7 +215,7 @@ def _read(config: Config, row: list[str]) -> tuple[CX, str, CX]:
 
 def _check_domains(config: Config, partner: Partner, patient: CX, identifier: CX) -> None:
     """Raises ConfigurationError for what looks exchanged, as far as the own domains are known."""
-    own = config.registry.assigning_authorities if config.registry is not None else ()
+    own = gateways.domains(config)
     if own and patient.authority not in own:
         raise ConfigurationError(f"{patient} is of no domain of this registry, {', '.join(own)}")
     if identifier.authority in own and identifier.authority not in partner.domains:
@@ -243,7 +252,9 @@ def _known(args: argparse.Namespace) -> int:
             ]
         )
         return 0
+    now = time()
     for each in found:
-        locator = "  knows of others" if each.is_locator else ""
-        screen.plain(f"{each.patient}  {each.community}  {each.identifier}  {each.source}{locator}")
+        words = [str(each.patient), str(each.community), str(each.identifier), each.source]
+        words += ["expired"] * each.is_expired(now) + ["knows of others"] * each.is_locator
+        screen.plain("  ".join(words))
     return 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from xdsi.model.values import HomeCommunityId, is_address, is_oid
+from xdsi.model.values import HomeCommunityId, is_address, is_base, is_oid, without_user
 from xdsi.standard import urns
 
 # Where the identifier comes from that a patient has in another community, in this order.
@@ -131,10 +131,11 @@ class Partner:
             address: str = getattr(self, service)
             if service != "query" and address in ("", "none"):
                 continue
+            got = f"got '{without_user(address)}'"
             if not is_address(address):
-                yield f"{service}: expected an http or https address without user, got '{address}'"
-            elif service == "web" and {"?", "#"} & set(address):
-                yield f"{service}: expected the base of a service, without query, got '{address}'"
+                yield f"{service}: expected an http or https address without user, {got}"
+            elif service == "web" and not is_base(address):
+                yield f"{service}: expected the base of a service, without query, {got}"
         for name, known in (("identifiers", IDENTIFIERS), ("quirks", tuple(QUIRKS))):
             for each in getattr(self, name):
                 if each not in known:

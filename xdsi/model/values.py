@@ -22,6 +22,9 @@ _UUID = re.compile(urns.UUID_PREFIX + r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
 _DTM = re.compile(r"[0-9]{4}(?:[0-9]{2}){0,5}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_AUTHORITY = re.compile(r"(?:\[[^]]+\]|[^][@:]+)(?::[0-9]*)?")
+_USER = re.compile(r"//[^/]*@")
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
 _ESCAPE = re.compile(r"\\[FSRTE]\\")
 
 
@@ -44,11 +47,22 @@ def is_address(text: str) -> bool:
     """A URL that can be asked by HTTP, without a user in it: secrets stand in files."""
     try:
         url = urlsplit(text)
-        port = url.port
-    except ValueError:  # brackets, or a port that is none
+        host, port = url.hostname or "", url.port
+        host.encode("idna")
+    except ValueError:  # brackets, a port that is none, a part of the host empty or too long
         return False
-    is_whole = url.scheme in ("http", "https") and bool(url.hostname) and port != 0
-    return is_whole and url.username is None and url.password is None
+    is_whole = url.scheme in ("http", "https") and bool(host) and port != 0
+    return is_whole and _AUTHORITY.fullmatch(url.netloc) is not None and not _BLANK.search(text)
+
+
+def without_user(address: str) -> str:
+    """An address as it may be shown: one that is refused for the user in it has a password too."""
+    return _USER.sub("//…@", address)
+
+
+def is_base(text: str) -> bool:
+    """An address below which a service has its paths, without query."""
+    return is_address(text) and not {"?", "#"} & set(text)
 
 
 @dataclass(frozen=True, slots=True)

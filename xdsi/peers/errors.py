@@ -59,8 +59,10 @@ def reason(error: BaseException) -> str:
         match inner:
             case ssl.SSLCertVerificationError():
                 return f"its certificate is not accepted: {inner.verify_message}"
-            case ssl.SSLEOFError():
+            case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
                 return "it closed the connection in TLS; does it ask for a client certificate?"
+            case ssl.SSLError(reason="TLSV13_ALERT_CERTIFICATE_REQUIRED"):
+                return "it asks for a client certificate"
             case ssl.SSLError():
                 return f"TLS failed: {inner.reason or inner.strerror}"
             case urllib3.exceptions.NewConnectionError():
@@ -70,7 +72,8 @@ def reason(error: BaseException) -> str:
             case TimeoutError() if "handshake" in str(inner):
                 return "its TLS handshake took too long"
             case TimeoutError():
-                return "it stood still" if str(inner) == "timed out" else str(inner)
+                # over TLS: "The read operation timed out"
+                return "it stood still" if str(inner).endswith("timed out") else str(inner)
             case RemoteDisconnected():
                 return "it closed the connection without an answer"
             case OSError(strerror=str(text)):

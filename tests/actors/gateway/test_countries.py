@@ -448,6 +448,17 @@ def test_images_come_by_plain_http_across_the_border(north: Node, here: Node, im
     assert any(each["path"].startswith("/gateway/responding/wado") for each in lines)
 
 
+@pytest.mark.proves("IMG-163", "IMG-173")
+@pytest.mark.parametrize("more", ["", "{base}/dicom-web", "{base}/dicom-web/studies/{uid}"])
+def test_a_source_without_public_name_is_where_it_listens(
+    north: Node, here: Node, images: str, more: str
+) -> None:
+    assert north.settings.imaging is not None and not north.settings.server.public_url
+    url = more.format(base=north.base.removeprefix("http://"), uid=images)
+    source = north.settings.imaging.unique_id
+    assert wado(here, images, source, more=f"?retrieveurl={url}").status_code == 200
+
+
 @pytest.mark.proves("IMG-170", "IMG-174")
 @pytest.mark.parametrize(
     ("change", "status"),

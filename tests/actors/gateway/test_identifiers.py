@@ -54,7 +54,8 @@ class Here:
 
     def __post_init__(self) -> None:
         people = {SOMEBODY: PERSON}
-        self.of = Identifiers(HomeCommunityId(HOME), self.known, people.get, 3600.0, self.clock)
+        home = HomeCommunityId(HOME)
+        self.of = Identifiers(home, self.known, people.get, 3600.0, ("2.999.50",), self.clock)
 
 
 @pytest.fixture
@@ -225,6 +226,27 @@ def test_who_does_not_offer_discovery_is_asked_for_documents_all_the_same(here: 
     assert len(discover.asked) == 1
     assert there.query("?", CALL) == QueryAnswer()
     assert not any(each.is_paused for each in there.healths)
+
+
+@pytest.mark.proves("XC-030")
+@pytest.mark.parametrize(
+    ("matches", "domains", "expected"),
+    [
+        ((match(SOMEBODY),), (), ()),
+        ((match(CX("P-2^^^&2.999.50&ISO")),), (), ()),
+        ((match(SOMEBODY), match(THERE)), (), ()),
+        ((match(SOMEBODY),), ("2.999.50",), (SOMEBODY,)),
+        ((match(SOMEBODY), match(OTHER, "urn:oid:2.999.53")), (), (OTHER,)),
+    ],
+    ids=["ours", "another of ours", "both", "of a common domain", "one of two communities"],
+)
+def test_an_identifier_of_our_own_domain_is_not_theirs(
+    here: Here, matches: tuple[PatientMatch, ...], domains: tuple[str, ...], expected: Any
+) -> None:
+    how = {"communities": ("2.999.53",), "domains": domains, "identifiers": ("discovery",)}
+    partner, _ = north(*matches, **how)
+    assert here.of(SOMEBODY, partner, CALL) == expected
+    assert tuple(each.identifier for each in here.known.list_()) == expected
 
 
 def test_who_wants_to_know_more_finds_nobody(here: Here) -> None:

@@ -13,7 +13,7 @@ from time import monotonic, time
 from xdsi.actors.gateway import iti55
 from xdsi.actors.gateway.communities import Community
 from xdsi.actors.gateway.known import Known, KnownAs
-from xdsi.actors.gateway.schema import DISCOVERY, TABLE
+from xdsi.actors.gateway.schema import DISCOVERY
 from xdsi.model.community import IDENTIFIERS
 from xdsi.model.discovery import PatientMatch
 from xdsi.model.errors import XDSUnavailableCommunity
@@ -31,12 +31,15 @@ class Identifiers:
 
     demographics: what the own identity feed told of a patient
     seconds: how long a discovered identifier is used
+    domains: OIDs of this community's identifiers, where they are known: a partner that tells one of
+        them tells nothing, unless it uses that domain too
     """
 
     home: HomeCommunityId
     known: Known
     demographics: Callable[[CX], Demographics | None]
     seconds: float
+    domains: tuple[str, ...] = ()
     clock: Callable[[], float] = time
     _nobody: dict[tuple[str, str], float] = field(default_factory=dict)
     _guard: Lock = field(default_factory=Lock)
@@ -60,9 +63,7 @@ class Identifiers:
         return ()
 
     def _counts(self, kept: KnownAs | None) -> bool:
-        if kept is None:
-            return False
-        return kept.source == TABLE or (kept.expires or 0) > self.clock()
+        return kept is not None and not kept.is_expired(self.clock())
 
     def _discovered(self, patient: CX, community: Community, call: Call) -> tuple[CX, ...]:
         """What the community answers [ITI-55], kept until it expires."""
@@ -85,6 +86,7 @@ class Identifiers:
             for home in map(HomeCommunityId, partner.homes)
             if home in fits
             for match, cx in (fits[home],)
+            if cx.authority not in self.domains or cx.authority in partner.domains
         ]
         self.known.put(found)
         if not found:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, delete, select
 
-from xdsi.actors.gateway.schema import IDENTIFIER, TABLE
+from xdsi.actors.gateway.schema import DISCOVERY, IDENTIFIER, TABLE
 from xdsi.model.errors import XDSRegistryBusy, XDSRegistryError, XDSRegistryOutOfResources
 from xdsi.model.values import CX, HomeCommunityId
 from xdsi.units import Faults, Migrations, Units
@@ -33,6 +33,10 @@ class KnownAs:
     expires: int | None = None
     degree: int | None = None
     is_locator: bool = False
+
+    def is_expired(self, now: float) -> bool:
+        """Whether it is not used any more; now: seconds since 1970."""
+        return self.source == DISCOVERY and (self.expires or 0) <= now
 
 
 @dataclass(frozen=True, slots=True)
