@@ -34,6 +34,7 @@ from xdsi.wire import (
     renderedretrieve,
     retrieve,
     submit,
+    unread,
 )
 from xdsi.wire.body import Body, Element, Parts
 
@@ -85,13 +86,17 @@ Handler = Callable[[Any, Call], Any]
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """Both directions of both messages of a transaction, and the answer that only fails."""
+    """Both directions of both messages of a transaction, and the answer that only fails.
+
+    read_unread: instead of `read_answer` for those who pass on what is answered
+    """
 
     read_request: Callable[[Element, Parts], Request | ImagingRequest | RenderedRequest]
     write_request: Callable[[Any], Body]
     read_answer: Callable[[Element, Parts], Answer | RenderedAnswer]
     write_answer: Callable[[Any], Body]
     failure: Callable[[tuple[XDSError, ...]], Answer | RenderedAnswer]
+    read_unread: Callable[[Element, unread.Answer], Answer] | None = None
 
 
 _SUBMIT = Codec(
@@ -122,7 +127,7 @@ _RETRIEVE_IMAGING = Codec(
     retrieve.answer_to_xml,
     retrieve.failure,
 )
-UNREAD_QUERY = replace(_QUERY, read_answer=query.unread_answer_from_xml)
+UNREAD_QUERY = replace(_QUERY, read_unread=query.unread_answer)
 CODECS = MappingProxyType(
     {
         transactions.REGISTER.id: _SUBMIT,

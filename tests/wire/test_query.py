@@ -12,7 +12,7 @@ from xdsi.model.objects import Fragment, ObjectRef, Slot
 from xdsi.model.values import HomeCommunityId
 from xdsi.standard import urns
 from xdsi.standard.namespaces import QUERY, RIM, RS
-from xdsi.wire import ebrim, query
+from xdsi.wire import ebrim, query, unread
 
 NS = {"rim": RIM, "rs": RS, "query": QUERY}
 FIND_DOCUMENTS = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d"
@@ -170,5 +170,6 @@ def test_a_failure_brings_no_objects(status: str, count: int) -> None:
         '</s:RegistryErrorList><r:RegistryObjectList><r:ObjectRef id="x"/></r:RegistryObjectList>'
         "</q:AdhocQueryResponse>"
     )
-    answer = query.unread_answer_from_xml(etree.fromstring(text), {})
+    came = unread.parse(text.encode())
+    answer = query.unread_answer(came.root, came)
     assert (len(answer.objects), answer.status) == (count, status)

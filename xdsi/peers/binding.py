@@ -66,9 +66,14 @@ class Binding:
         kept: requests.Session = self._client.transport.session
         return kept
 
+    @property
+    def has_plugins(self) -> bool:
+        """Somebody else looks at the messages."""
+        return bool(self._client.plugins)
+
     def egress(self, head: bytes, headers: dict[str, str]) -> tuple[bytes, dict[str, str]]:
         """What the plugins make of the open envelope `head` and of the HTTP headers."""
-        if not self._client.plugins:
+        if not self.has_plugins:
             return head, headers
         envelope = safexml.parse(head + soap.CLOSE_ENVELOPE)
         envelope, headers = apply_egress(

@@ -40,7 +40,7 @@ from xdsi.standard import namespaces as ns
 from xdsi.standard import transactions, urns
 from xdsi.standard.namespaces import tag
 from xdsi.standard.transactions import HL7_V3, Transaction
-from xdsi.wire import media, safexml, soap
+from xdsi.wire import media, soap, unread
 from xdsi.wire.body import Parts
 from xdsi.wire.media import MediaType, Packaging, UnsupportedMediaType, packaging
 from xdsi.wire.soap import ReceivedFault
@@ -325,9 +325,12 @@ class Caller:
     def _answer(
         self, response: requests.Response, incoming: Incoming, parts: Parts, message_id: str
     ) -> Any:
-        text = incoming.envelope or b""
-        root = safexml.parse(text, charset=incoming.charset, limits=xml_limits(self.limits))
-        envelope = soap.read_response(self._binding.ingress(root, response.headers))
+        read_unread = self._codec.read_unread
+        is_whole = read_unread is None or self._binding.has_plugins  # they may look at all of it
+        came = (unread.whole if is_whole else unread.parse)(
+            incoming.envelope or b"", charset=incoming.charset, limits=xml_limits(self.limits)
+        )
+        envelope = soap.read_response(self._binding.ingress(came.root, response.headers))
         if response.status_code != HTTPStatus.OK:
             raise BrokenAnswer(self.address, f"HTTP {response.status_code} without a SOAP fault")
         if envelope.relates_to not in (None, message_id):
@@ -336,6 +339,8 @@ class Caller:
             name = envelope.body.tag.rpartition("}")[2]
             raise BrokenAnswer(self.address, f"{shown(name, 80)} is no answer of this transaction")
         self._check_status(envelope.body)
+        if read_unread is not None:
+            return read_unread(envelope.body, came)
         return self._codec.read_answer(envelope.body, parts)
 
     def _check_status(self, body: Any) -> None:

@@ -3,14 +3,12 @@
 Source: ITI TF-2 3.18.4.1.2, TF-3 4.2.4 (SQ-003 to SQ-013).
 """
 
-from lxml import etree
-
 from xdsi.model.errors import XDSError
 from xdsi.model.messages import QueryAnswer, QueryRequest
 from xdsi.model.objects import Fragment, ObjectRef, RegistryObject, Slot
 from xdsi.standard import urns
 from xdsi.standard.namespaces import QUERY, RIM, RS, tag
-from xdsi.wire import ebrim, ebrs
+from xdsi.wire import ebrim, ebrs, unread
 from xdsi.wire.body import Body, Element, Parts
 from xdsi.wire.ebrim_reader import objects_from_list, slot_values
 from xdsi.wire.frame import allow, expect, only
@@ -96,18 +94,13 @@ def answer_from_xml(element: Element, parts: Parts) -> QueryAnswer:
     return QueryAnswer(tuple(objects), ebrs.errors_of(element))
 
 
-def unread_answer_from_xml(element: Element, parts: Parts) -> QueryAnswer:
-    """As `answer_from_xml`, each object the element that came: for those who pass them on.
+def unread_answer(element: Element, came: unread.Answer) -> QueryAnswer:
+    """As `answer_from_xml`, each object as it came: for those who pass them on.
 
     What the model does not know goes on too (XC-029); only what is no object at all does not, nor
     what stands in a Failure (XC-045).
     """
     expect(element, _ANSWER)
-    objects = [
-        Fragment(etree.tostring(one, with_tail=False))
-        for listed in element.iterchildren(_LIST)
-        if element.get("status") != urns.FAILURE
-        for one in listed.iterchildren(tag(RIM, "*"))
-    ]
-    is_partial = element.get("status") == urns.PARTIAL_SUCCESS
-    return QueryAnswer(tuple(objects), ebrs.errors_of(element), is_partial)
+    status = element.get("status")
+    objects = () if status == urns.FAILURE else came.objects(element)
+    return QueryAnswer(objects, ebrs.errors_of(element), status == urns.PARTIAL_SUCCESS)

@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from xml.parsers import expat
 
 from lxml import etree
@@ -56,6 +57,30 @@ _ERRORS = {
     for name, code in vars(etree.ErrorTypes).items()
     if re.match(r"(NS_)?(ERR|WAR)_", name) and isinstance(code, int)
 }
+_DEEPEST = 257  # elements inside each other that libxml2 lets pass where it makes no tree
+
+
+class _Nothing:
+    """Takes what a parser finds, and wants none of it."""
+
+    def close(self) -> None: ...
+
+
+def _parser(target: Any) -> etree.XMLParser:
+    """target: takes what is found, instead of a tree."""
+    return etree.XMLParser(
+        encoding="utf-8",
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        recover=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        target=target,
+    )
 
 
 class _Own(threading.local):
@@ -67,18 +92,8 @@ class _Own(threading.local):
 
     def __init__(self) -> None:
         self._deeper: dict[int, etree.XPath] = {}
-        self.strict = etree.XMLParser(
-            encoding="utf-8",
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            dtd_validation=False,
-            attribute_defaults=False,
-            recover=False,
-            huge_tree=False,
-            remove_comments=True,
-            remove_pis=True,
-        )
+        self.strict = _parser(None)
+        self.treeless = _parser(_Nothing())
 
     def deeper_than(self, depth: int) -> etree.XPath:
         """Tells whether more elements are inside each other."""
@@ -118,6 +133,23 @@ def parse(
     if not is_walked and _own.deeper_than(limits.depth)(root):
         raise above("elements inside each other", limits.depth)
     return root
+
+
+def is_plain(text: bytes, limits: XmlLimits) -> bool:
+    """Whether `parse` would take a message without comments and instructions, found without a tree.
+
+    text: in UTF-8, see `utf8`; of more or less than one element the elements are judged
+    False where that is not known. Raises SoapFault Sender for floods.
+    """
+    if len(text) > limits.envelope or _needs_walk(text, limits):
+        return False
+    # the parser's own bound is made ours by elements around; with a tree it is one less
+    around = max(1, _DEEPEST - limits.depth)
+    try:
+        etree.fromstring(b"<a>" * around + text + b"</a>" * around, _own.treeless)
+    except etree.XMLSyntaxError:
+        return False
+    return not _own.treeless.error_log  # of namespaces it only tells
 
 
 def utf8(data: bytes, charset: str | None = None) -> bytes:

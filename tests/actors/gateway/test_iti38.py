@@ -1,7 +1,6 @@
 """Cross Gateway Query [ITI-38]."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from lxml import etree
@@ -24,11 +23,12 @@ from xdsi.model.errors import XDSRegistryError
 from xdsi.model.messages import QueryAnswer, QueryRequest
 from xdsi.model.objects import Association, DocumentEntry, Folder, ObjectRef, Slot, SubmissionSet
 from xdsi.model.values import CX, HomeCommunityId
-from xdsi.plug import UNREAD_QUERY, Actor, Call
+from xdsi.plug import Actor, Call
 from xdsi.standard import namespaces as ns
 from xdsi.standard import queries, urns
 from xdsi.standard.queries import STORED_QUERIES, StoredQuery
 from xdsi.standard.transactions import CROSS_GATEWAY_QUERY, REGISTER_ON_DEMAND, STORED_QUERY
+from xdsi.wire import query, unread
 from xdsi.wire.parameters import many, single
 
 ROW = CROSS_GATEWAY_QUERY
@@ -121,17 +121,15 @@ FOREIGN = f'''<q:AdhocQueryResponse xmlns:q="{ns.QUERY}" status="{urns.SUCCESS}"
 
 @pytest.mark.proves("XC-029", "XC-028", "XC-013", "XC-014", "XC-015")
 def test_objects_of_a_foreign_registry_go_on_as_they_came(make_gateway: MakeGateway) -> None:
-    came = etree.fromstring(FOREIGN)
+    came = unread.parse(FOREIGN.encode())
 
     def remote(request: QueryRequest, call: Call) -> QueryAnswer:
-        answer: Any = UNREAD_QUERY.read_answer(came, {})
-        assert isinstance(answer, QueryAnswer)
-        return answer
+        return query.unread_answer(came.root, came)
 
     answer = ask(make_gateway(query=remote), ROW, find(samples.PATIENT))
     sent = list(written(ROW, answer)[-1])
     assert [each.attrib.pop("home") for each in sent] == [HOME] * 3
-    expected = [each for each in came[-1] if isinstance(each.tag, str)]
+    expected = [each for each in came.root[-1] if isinstance(each.tag, str)]
     expected[0].attrib.pop("home")
     assert [canonical(each) for each in sent] == [canonical(each) for each in expected]
 
