@@ -15,11 +15,12 @@ from xdsi.actors.gateway.identifiers import Identifiers
 from xdsi.actors.gateway.known import MIGRATIONS, Known, KnownAs
 from xdsi.actors.gateway.schema import DISCOVERY, METADATA, TABLE
 from xdsi.model.discovery import DiscoveryAnswer, DiscoveryRequest, PatientMatch, PersonName
-from xdsi.model.errors import XDSRegistryError, XDSUnavailableCommunity
+from xdsi.model.errors import XDSRegistryError, XDSUnavailableCommunity, XDSUnknownPatientId
 from xdsi.model.identity import Demographics
 from xdsi.model.manifest import IssuedId
 from xdsi.model.messages import QueryAnswer
 from xdsi.model.values import CX, HomeCommunityId
+from xdsi.plug import Call
 from xdsi.units import migrate
 
 SOMEBODY = CX("P-1^^^&2.999.50&ISO")
@@ -51,11 +52,26 @@ class Here:
 
     known: Known
     clock: Clock = field(default_factory=Clock)
+    why: str = ""
 
     def __post_init__(self) -> None:
-        people = {SOMEBODY: PERSON}
-        home = HomeCommunityId(HOME)
-        self.of = Identifiers(home, self.known, people.get, 3600.0, ("2.999.50",), self.clock)
+        self.people = {SOMEBODY: PERSON}
+        home, domains = HomeCommunityId(HOME), ("2.999.50",)
+        self._of = Identifiers(home, self.known, self._person, 3600.0, domains, self.clock)
+
+    def _person(self, patient: CX) -> Demographics | None:
+        return self.people.get(patient)
+
+    def of(self, patient: CX, partner: Community, call: Call = CALL) -> tuple[CX, ...]:
+        """None where the community is not asked, which is a warning that says why."""
+        try:
+            return self._of(patient, partner, call)
+        except XDSUnknownPatientId as error:
+            warning = error
+        assert warning.is_warning and warning.location == NORTH
+        assert str(patient) not in warning.context
+        self.why = warning.context
+        return ()
 
 
 @pytest.fixture
@@ -89,7 +105,7 @@ def test_migrations_make_the_table_of_the_schema(known: Known) -> None:
 
 
 def test_what_is_kept_is_found_replaced_and_forgotten(known: Known) -> None:
-    found = told(source=DISCOVERY, expires=5, degree=90, is_locator=True)
+    found = told(source=DISCOVERY, expires=5, degree=90, is_locator=True, person="digest")
     known.put([told(), found, told(identifier=OTHER)])
     home = HomeCommunityId(NORTH)
     assert known.find(SOMEBODY, home) == {TABLE: told(identifier=OTHER), DISCOVERY: found}
@@ -193,6 +209,51 @@ def test_who_found_nobody_is_not_asked_again_at_once(
     assert len(discover.asked) == 2
 
 
+def test_what_has_expired_is_forgotten_when_something_is_found(here: Here) -> None:
+    here.of(SOMEBODY, north(match())[0])
+    here.known.put([told(SOMEBODY, OTHER)])
+    here.people[OTHER] = PERSON
+    here.clock.now += 3600
+    here.of(OTHER, north(match())[0])
+    assert [(each.patient, each.source) for each in here.known.list_()] == [
+        (OTHER, DISCOVERY),
+        (SOMEBODY, TABLE),
+    ]
+
+
+@pytest.mark.proves("XC-103", "XC-104")
+def test_what_was_found_by_other_demographics_is_not_used(here: Here) -> None:
+    partner, discover = north(match())
+    assert here.of(SOMEBODY, partner) == (THERE,)
+    here.people[SOMEBODY] = replace(PERSON, birth_date="19700102")
+    discover.answer = DiscoveryAnswer((match(OTHER),))
+    assert here.of(SOMEBODY, partner) == (OTHER,)
+    discover.answer = DiscoveryAnswer()
+    del here.people[SOMEBODY]
+    assert here.of(SOMEBODY, partner) == ()
+    assert "the identity feed told nothing" in here.why
+
+
+@pytest.mark.proves("XC-030")
+@pytest.mark.parametrize(
+    ("matches", "why"),
+    [
+        ((), "it knows no patient like this one"),
+        ((match(), match(OTHER)), "it knows more than one patient like this one"),
+        ((match(SOMEBODY),), "by an identifier of our domain"),
+        (None, "no identifier of the patient there is known"),
+    ],
+)
+def test_why_a_community_is_not_asked(
+    here: Here, matches: tuple[PatientMatch, ...] | None, why: str
+) -> None:
+    partner = community(NORTH) if matches is None else north(*matches)[0]
+    for _ in range(2):
+        assert here.of(SOMEBODY, partner) == ()
+        assert why in here.why and "xdsi partner patient add" in here.why
+        here.why = ""
+
+
 def test_of_whom_nothing_is_known_nobody_is_asked(here: Here) -> None:
     partner, discover = north(match())
     assert here.of(OTHER, partner, CALL) == ()
@@ -223,6 +284,7 @@ def test_who_does_not_offer_discovery_is_asked_for_documents_all_the_same(here: 
     there, discover = north(answer=refused)
     for _ in range(5):
         assert here.of(SOMEBODY, there, CALL) == ()
+        assert "does not offer" in here.why
     assert len(discover.asked) == 1
     assert there.query("?", CALL) == QueryAnswer()
     assert not any(each.is_paused for each in there.healths)

@@ -20,6 +20,7 @@ from tests.actors.gateway.partners import (
     silent,
 )
 from tests.registry.conftest import Maker
+from xdsi.actors.gateway.communities import not_asked
 from xdsi.config import Limits
 from xdsi.model.community import Initiating
 from xdsi.model.errors import (
@@ -32,7 +33,7 @@ from xdsi.model.errors import (
 from xdsi.model.messages import QueryAnswer, QueryRequest
 from xdsi.model.objects import Slot
 from xdsi.model.values import CX
-from xdsi.plug import UNREAD_QUERY, Actor
+from xdsi.plug import UNREAD_QUERY, Actor, Call
 from xdsi.standard import queries, urns
 from xdsi.standard.queries import STORED_QUERIES, Comparison, StoredQuery
 from xdsi.standard.transactions import STORED_QUERY
@@ -167,10 +168,14 @@ def test_where_no_identifier_is_known_nobody_is_asked(patient: str) -> None:
     asked = QueryRequest(
         FIND.query_id, (single("$XDSDocumentEntryPatientId", patient), FIND.parameters[1])
     )
-    with gateway(community(NORTH, north), own=own(here), identifier=lambda *_: None) as actor:
+
+    def unknown(patient: CX, community: Community, call: Call) -> tuple[CX, ...]:
+        raise not_asked(community.partner, "nobody knows it")
+
+    with gateway(community(NORTH, north), own=own(here), identifier=unknown) as actor:
         answer = query(actor, asked)
     assert (answer.status, codes(answer)) == (urns.SUCCESS, ["XDSUnknownPatientId"])
-    assert answer.errors[0].is_warning and "[XC-030]" in answer.errors[0].context
+    assert answer.errors[0].is_warning and "nobody knows it [XC-030]" in answer.errors[0].context
     assert patient not in answer.errors[0].context
     assert (north.asked, here.asked) == ([], [asked])
 

@@ -13,11 +13,17 @@ from xdsi.actors.gateway.sources import Relayed, Source, Sources, without_home
 from xdsi.actors.gateway.xcwado import Ask, WebSource
 from xdsi.files.failing import Failing
 from xdsi.model.community import Partner
-from xdsi.model.errors import XDSError, XDSUnavailableCommunity, XDSUnknownCommunity, shown
+from xdsi.model.errors import (
+    XDSError,
+    XDSUnavailableCommunity,
+    XDSUnknownCommunity,
+    XDSUnknownPatientId,
+    shown,
+)
 from xdsi.model.messages import DocumentRequest
 from xdsi.model.values import CX, HomeCommunityId
 from xdsi.plug import Call, Handler
-from xdsi.standard import transactions
+from xdsi.standard import transactions, urns
 
 _SERVICES = {
     "query": transactions.CROSS_GATEWAY_QUERY,
@@ -58,8 +64,8 @@ class Community:
         object.__setattr__(self, "healths", tuple(healths))
 
 
-# What a patient is called in a community, and in others that its gateway answers for; none that is
-# known, and it is not asked. Raises XDSUnavailableCommunity where it had to be asked for them.
+# What a patient is called in a community, and in others that its gateway answers for, once or more.
+# Raises the warning of `not_asked`, and XDSUnavailableCommunity where it had to be asked for it.
 Identifier = Callable[[CX, Community, Call], tuple[CX, ...]]
 
 
@@ -128,3 +134,12 @@ def unknown(what: str, home: str, location: str = "") -> XDSUnknownCommunity:
     """No partner has this home (XC-052)."""
     problem = "no community that this gateway asks; repeat the home as it was answered"
     return XDSUnknownCommunity(what, problem, value=home, rule="XC-052", location=location)
+
+
+def not_asked(partner: Partner, why: str) -> XDSUnknownPatientId:
+    """A warning: nobody is asked for a patient by an identifier of another domain (XC-030)."""
+    error = XDSUnknownPatientId(
+        partner.title, f"was not asked, since {why}", rule="XC-030", location=str(partner.home)
+    )
+    error.severity = urns.SEVERITY_WARNING
+    return error

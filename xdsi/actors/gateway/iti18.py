@@ -111,11 +111,9 @@ def _of_patient(
     def ask(community: Community) -> QueryAnswer:
         partner = community.partner
         try:
-            there = _there(patient, community, call, asking.identifier)
+            there = asking.identifier(CX(patient), community, call)
         except XDSError as error:
             return QueryAnswer(errors=(error,))
-        if not there:
-            return QueryAnswer(errors=(_not_asked(partner),))
         # only those that insist on it are told (XC-035)
         at = str(partner.home) if "home-with-patient" in partner.quirks else None
         questions_there = (
@@ -151,32 +149,11 @@ def _unknown(
     return tuple(unknown(where, each) for each in sorted(wanted - known)[:_NAMED])
 
 
-def _there(
-    patient: str, community: Community, call: Call, identifier: Identifier
-) -> tuple[CX, ...]:
-    """What cannot be an identifier is nobody's anywhere."""
-    cx = CX(patient)
-    return identifier(cx, community, call) if cx.problem is None else ()
-
-
 def _came(community: Community, coming: Future[QueryAnswer]) -> QueryAnswer:
     if coming.done():
         return coming.result()
     coming.cancel()
     return QueryAnswer(errors=(unavailable(community.partner, "no answer in time"),))
-
-
-def _not_asked(partner: Partner) -> XDSError:
-    """Nobody is asked for a patient by an identifier of another domain (XC-030)."""
-    error = XDSUnknownPatientId(
-        f"{partner.title}",
-        "was not asked, since no identifier of the patient there is known; "
-        "`xdsi partner patient add` makes one known",
-        rule="XC-030",
-        location=str(partner.home),
-    )
-    error.severity = urns.SEVERITY_WARNING
-    return error
 
 
 def _of_own(request: QueryRequest, call: Call, own: Own) -> QueryAnswer:

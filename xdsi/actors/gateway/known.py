@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, delete, select
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, select
 
 from xdsi.actors.gateway.schema import DISCOVERY, IDENTIFIER, TABLE
 from xdsi.model.errors import XDSRegistryBusy, XDSRegistryError, XDSRegistryOutOfResources
@@ -24,6 +24,7 @@ class KnownAs:
     patient: of this domain; identifier: of the community
     source: `schema.TABLE` or `schema.DISCOVERY`; expires: seconds since 1970, of the latter
     degree: how well the patient fitted, 0 to 100; is_locator: the community knows of others
+    person: digest of the demographics that the patient was discovered by
     """
 
     patient: CX
@@ -33,6 +34,7 @@ class KnownAs:
     expires: int | None = None
     degree: int | None = None
     is_locator: bool = False
+    person: str | None = None
 
     def is_expired(self, now: float) -> bool:
         """Whether it is not used any more; now: seconds since 1970."""
@@ -56,6 +58,9 @@ _REMOVED = delete(IDENTIFIER).where(
     IDENTIFIER.c.community == bindparam("at"),
     IDENTIFIER.c.source == bindparam("by"),
 )
+_EXPIRED = delete(IDENTIFIER).where(
+    IDENTIFIER.c.source == DISCOVERY, IDENTIFIER.c.expires <= bindparam("now")
+)
 
 
 class Known:
@@ -78,12 +83,16 @@ class Known:
         """All, by patient and community."""
         return [_known_as(each) for each in self._units.rows(_ALL)]
 
-    def put(self, given: Iterable[KnownAs]) -> None:
-        """Keep these, all or none, instead of those of the same patient, community and source."""
+    def put(self, given: Iterable[KnownAs], now: float = 0.0) -> None:
+        """Keep these, all or none, instead of those of the same patient, community and source.
+
+        now: seconds since 1970; what has expired by then goes, of whatever patient
+        """
         # of two for the same the last one counts
         rows = {(str(each.patient), str(each.community), each.source): each for each in given}
 
         def work(unit: _Unit) -> None:
+            unit.connection.execute(_EXPIRED, {"now": int(now)})
             for key, each in sorted(rows.items()):
                 unit.connection.execute(_REMOVED, dict(zip(("of", "at", "by"), key, strict=True)))
                 unit.connection.execute(IDENTIFIER.insert(), _row(each))
@@ -106,9 +115,17 @@ class Known:
         self._engine.dispose()
 
 
-def _known_as(row: Sequence[Any]) -> KnownAs:
-    patient, community, source, identifier, *rest = row
-    return KnownAs(CX(patient), HomeCommunityId(community), CX(identifier), source, *rest)
+def _known_as(row: Row[Any]) -> KnownAs:
+    return KnownAs(
+        CX(row.patient),
+        HomeCommunityId(row.community),
+        CX(row.identifier),
+        row.source,
+        row.expires,
+        row.degree,
+        row.is_locator,
+        row.person,
+    )
 
 
 def _row(each: KnownAs) -> dict[str, object]:
@@ -120,4 +137,5 @@ def _row(each: KnownAs) -> dict[str, object]:
         "expires": each.expires,
         "degree": each.degree,
         "is_locator": each.is_locator,
+        "person": each.person,
     }

@@ -23,6 +23,8 @@ IDENTIFIER = Table(
     Column("expires", BigInteger),
     # of discovery: how well the patient fitted, 0 to 100, where that was told
     Column("degree", Integer),
+    # of discovery: digest of what the patient was asked for by
+    Column("person", TEXT),
     # the community knows where else the patient has documents
     Column("is_locator", Boolean, nullable=False),
 )
