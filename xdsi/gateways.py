@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from math import inf
 
 import requests
 
@@ -220,5 +219,5 @@ def check(config: Config) -> Iterator[str]:
     if section.initiating is not None:
         for key in ("seconds", "expiry_hours"):
             value = getattr(section.initiating, key)
-            if not 0 < value < inf:
+            if value <= 0:
                 yield f"gateway.initiating.{key}: expected a number above 0, got {value}"

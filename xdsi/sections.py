@@ -10,6 +10,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+_MOST = 1e9  # of numbers with a fraction: seconds, hours or octets a second; clocks take no more
+
 
 class ConfigurationError(Exception):
     """The configuration cannot be used; the text says where, what and how to mend it."""
@@ -67,7 +69,9 @@ def _value(hint: Any, value: Any, where: str, folder: Path) -> Any:
             raise ConfigurationError(f"{where}: expected a file name, got {value!r}")
         return folder / value
     if hint is float and type(value) is int:
-        return float(value)
+        value = float(value)
     if type(value) is not hint:
         raise ConfigurationError(f"{where}: expected {hint.__name__}, got {value!r}")
+    if hint is float and not abs(value) <= _MOST:
+        raise ConfigurationError(f"{where}: expected a number up to {_MOST:.0f}, got {value}")
     return value

@@ -5,7 +5,6 @@ Source: ITI TF-1 18, TF-2 3.38, 3.39 (XC-022, XC-030, XC-050 to XC-069); RAD TF-
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from math import inf
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -145,7 +144,7 @@ class Partner:
                 yield f"domains: expected OIDs, got '{oid}'"
         for each in fields(self):
             value = getattr(self, each.name)
-            if type(value) in (int, float) and not 0 < value < inf:
+            if type(value) in (int, float) and value <= 0:
                 yield f"{each.name}: expected a number above 0, got {value}"
         if (self.certificate is None) != (self.key is None):
             yield "certificate and key go together; give both"
