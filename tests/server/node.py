@@ -222,7 +222,7 @@ def actors(folder: Path, senders: Sequence[str] = ()) -> list[Actor]:
         return RegistryAnswer()
 
     def retrieve(request: Any, call: Any) -> RetrieveAnswer:
-        """ITI-43: `size:N`, `nosize:N`, `rotten:N:AFTER`, `slow:N:PAUSE`, or a published name."""
+        """ITI-43: see `content`, or a published name."""
         documents, failed = [], []
         for each in request.documents:
             kind, *values = each.document_unique_id.split(":")
@@ -238,8 +238,22 @@ def actors(folder: Path, senders: Sequence[str] = ()) -> list[Actor]:
                 )
         return RetrieveAnswer(tuple(documents), tuple(failed))
 
+    lost = set[str]()
+
     def content(kind: str, values: list[str]) -> Content:
+        """`size:N`, `nosize:N`, `rotten:N:AFTER`, `slow:N:PAUSE`, `text:TEXT`; `unopened:NAME`,
+        which cannot be opened, as is known from then on.
+        """
+
+        def missing() -> Zeros:
+            lost.add(values[0])
+            raise OSError("lost")
+
         match kind:
+            case "unopened":
+                if values[0] in lost:
+                    raise OSError("lost")
+                return Content(1000, missing)
             case "size":
                 return Content(int(values[0]), lambda: Zeros(int(values[0])))
             case "nosize":

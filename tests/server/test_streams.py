@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import threading
 import time
 
@@ -129,6 +130,26 @@ def test_source_that_fails_before_anything_was_sent_makes_a_fault(node):
     answer = node.post("/repository", body, mtom_type())
     assert (answer.status, answer.fault, answer.is_mtom) == (500, ("Receiver",), True)
     assert node.line(answer.header("x-request-id"), "incident")["traceback"]
+
+
+@pytest.mark.proves("RET-017", "RET-037")
+def test_documents_that_cannot_be_opened_are_errors_of_the_answer(node):
+    names = ["unopened:1", "text:a", "unopened:2", "text:b"]
+    answer = node.post(
+        "/repository", multipart(root(dialect.retrieve_message(*names))), mtom_type()
+    )
+    assert answer.outcome == "PartialSuccess"
+    assert [content for _, content in answer.parts[1:]] == [b"a", b"b"]
+    assert re.findall(rb'location="(.*?)"', answer.body) == [b"unopened:1", b"unopened:2"]
+    line = node.line(answer.header("x-request-id"))
+    assert (line["status"], line["codes"]) == ("PartialSuccess", ["XDSDocumentUniqueIdError"])
+
+
+def test_only_a_few_of_them_are_waited_for(node):
+    names = [f"unopened:{number}" for number in "34567"]
+    body = multipart(root(dialect.retrieve_message(*names)))
+    outcomes = [node.post("/repository", body, mtom_type()).status for _ in range(2)]
+    assert outcomes == [500, 200]
 
 
 def test_document_of_unknown_size_is_sent_in_chunks(node):

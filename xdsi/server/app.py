@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from xdsi.config import Limits, Server
+from xdsi.model.errors import is_given_up
 from xdsi.model.web import WebError
 from xdsi.plug import Actor, ArchiveError, Call, Stranger
 from xdsi.server import faults, front, log, pages, resources
@@ -37,6 +38,7 @@ _WAITING = 8  # bodies that may still be coming in, per request that may be work
 _HELD = 32  # times the longest envelope: memory for those that come in, of all together
 _SHARE = 4  # one address may send this part of them
 _READY_SECONDS = 5.0
+_TRIES = 4  # of an answer whose first documents fail one after the other
 # What failed is mostly remembered, and left out when the same is asked for again.
 _UNREAD = "what is asked for is known, but could not be read; ask again for what else there is"
 
@@ -322,9 +324,8 @@ def _finish(intake: Intake | resources.Intake, chunks: Sequence[bytes], call: Ca
         reply = intake.finish(call)
         if isinstance(reply.body, bytes):
             return reply
-        # A document that cannot even be opened is told by a fault, not by a broken connection.
         try:
-            return replace(reply, first=next(reply.body, b""))
+            return _begun(reply, call)
         except (OSError, ArchiveError) as error:
             if isinstance(intake, Intake):
                 raise
@@ -332,3 +333,20 @@ def _finish(intake: Intake | resources.Intake, chunks: Sequence[bytes], call: Ca
             raise WebError(503, _UNREAD, ("Retry-After", "1")) from error
     finally:
         intake.discard()
+
+
+def _begun(reply: Reply, call: Call) -> Reply:
+    """The same with its first octets. A document that cannot even be opened is told by an error of
+    the answer, or by a fault, not by a broken connection.
+    """
+    for left in reversed(range(_TRIES)):
+        if isinstance(reply.body, bytes):
+            break
+        try:
+            return replace(reply, first=next(reply.body, b""), again=None)
+        except OSError as error:
+            is_over = not left or not call.remaining or is_given_up(error)
+            if reply.again is None or is_over:
+                raise
+            reply = reply.again()
+    return reply

@@ -10,7 +10,8 @@ spyne's own envelope, MIME, fault and type layers are never reached (threats.md 
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import spyne.const
@@ -210,15 +211,27 @@ class _Protocol(ProtocolBase):  # type: ignore[misc]
 
     def serialize(self, ctx: Any, message: Any) -> None:
         job: Job = ctx.udc
-        assert job.route is not None  # noqa: S101 - chosen before the call
-        transaction = job.route.transaction
-        body = CODECS[transaction.id].write_answer(ctx.out_object[0])
-        job.reply = answer.reply(body, transaction.answer_action, job.exchange)
-        ctx.out_document = job.reply
+        job.reply = ctx.out_document = _written(job, ctx.in_object[0], ctx.out_object[0])
 
     def create_out_string(self, ctx: Any, charset: str | None = None) -> None:
         body = ctx.udc.reply.body
         ctx.out_string = (body,) if isinstance(body, bytes) else body
+
+
+def _written(job: Job, request: Any, outcome: Any) -> Reply:
+    assert job.route is not None  # noqa: S101 - chosen before the call
+    transaction = job.route.transaction
+    body = CODECS[transaction.id].write_answer(outcome)
+    reply = answer.reply(body, transaction.answer_action, job.exchange)
+    if isinstance(reply.body, bytes):
+        return reply
+    return replace(reply, again=partial(_once_more, job, request))
+
+
+def _once_more(job: Job, request: Any) -> Reply:
+    assert job.route is not None  # noqa: S101 - as above
+    assert job.call is not None  # noqa: S101 - given with the call
+    return _written(job, request, faults.answered(job.route, request, job.call, job.exchange))
 
 
 def _service(actor: Actor) -> Any:

@@ -3,7 +3,7 @@
 The stages fill an `Exchange` in; log line, metrics and recording read it when all is over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from secrets import token_hex
 from time import monotonic
@@ -82,6 +82,7 @@ class Reply:
     size: octets of the body, None when it is not known before it is sent
     body: bytes, or an iterator of them that may block; it is closed when the sending ends
     first: what the iterator gave already, to see that it can begin
+    again: asks the handler once more, for a body that cannot begin: what failed is known by then
     """
 
     status: int
@@ -89,3 +90,4 @@ class Reply:
     body: bytes | Iterator[bytes]
     size: int | None = None
     first: bytes = b""
+    again: "Callable[[], Reply] | None" = None
