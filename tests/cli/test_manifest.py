@@ -103,6 +103,7 @@ def test_several_studies_go_to_a_folder(
     said = call("manifest", "make", study, *AT, "--out", tmp_path / "one.dcm")
     assert said.code == 2
     assert "2 studies, one manifest describes one" in said.complaint
+    assert "--several" in said.complaint
 
 
 def test_files_a_directory_lacks_are_exit_code_1(call: Run, tmp_path: Path) -> None:

@@ -109,7 +109,12 @@ def _made(args: argparse.Namespace, studies: tuple[StudyHeader, ...]) -> tuple[D
         return kos.identical_manifests(studies, **wishes)
     if args.several == "each":
         return tuple(kos.manifest_of(each, **wishes) for each in studies)
-    return (kos.manifest_of(single(studies), **wishes),)
+    try:
+        study = single(studies)
+    except ValueError as error:
+        hint = "; --several makes one for each" if len(studies) > 1 else ""
+        raise ValueError(f"{error}{hint}") from error
+    return (kos.manifest_of(study, **wishes),)
 
 
 def _written(
