@@ -52,6 +52,7 @@ CUT = {
     "a value like a declaration": answer(ENTRY.replace("a/b", f"x xmlns:rim={OTHER}")),
     "a blank before the end": answer(REFERENCE.replace("/>", " />")),
     "a name that begins alike": answer(ENTRY.replace("rim:Name", "rim:Extrinsic")),
+    "a name within beyond ASCII": answer(ENTRY.replace("rim:Name", "rim:Größe")),
     "with a declaration of XML": b'<?xml version="1.0" encoding="UTF-8"?>\n' + answer(ENTRY),
     "UTF-16": answer(ENTRY).decode().encode("utf-16"),
     "quoted in the declaration": answer(ENTRY, more=' xmlns:o="urn:a?b&amp;c"'),
@@ -78,6 +79,7 @@ WHOLE = {
         b"</query:",
         f"<rim:RegistryObjectList>{REFERENCE}</rim:RegistryObjectList></query:".encode(),
     ),
+    "a name beyond ASCII": answer(REFERENCE.replace("ObjectRef", "Verknüpfung")),
     "an empty list": answer("").replace(
         b"<rim:RegistryObjectList></rim:RegistryObjectList>", b"<rim:RegistryObjectList/>"
     ),
@@ -95,7 +97,7 @@ def objects(came: unread.Answer) -> list[tuple[str, str, passing.Head]]:
     for response in came.root.iter(f"{{{QUERY}}}AdhocQueryResponse"):
         for one in came.objects(response):
             read = etree.fromstring(one.xml)
-            canonical = etree.canonicalize(one.xml.decode())
+            canonical = etree.canonicalize(one.xml.decode(), rewrite_prefixes=True)
             moved = etree.fromstring(passing.under(one, "urn:oid:2.999.2").xml)
             assert moved.get("home") == "urn:oid:2.999.2"
             found.append((read.tag, canonical, passing.head(one)))

@@ -56,7 +56,7 @@ class Answer:
         found: list[Fragment] = []
         for each in element.iterchildren(tag(RIM, "RegistryObjectList")):
             found += [
-                Fragment(etree.tostring(one, with_tail=False))
+                Fragment(etree.tostring(one, encoding="utf-8", with_tail=False))
                 for one in each.iterchildren(tag(RIM, "*"))
             ]
             declared = _declarations(each)
