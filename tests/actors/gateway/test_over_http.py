@@ -85,7 +85,7 @@ class Endless:
 
 
 class Breaking:
-    """A repository that never gets to the end of its second document."""
+    """A repository that never gets to the end of its even documents."""
 
     def __call__(self, line: Line) -> None:
         request = line.receive()
@@ -96,8 +96,8 @@ class Breaking:
         for place, number in enumerate(numbers, 1):  # the ids that were asked for
             root = root.replace(b"2.25.%d<" % place, b"2.25.#%s<" % number)
         body, kind = multipart(root.replace(b"#", b""), *((cid, bytes(MIB)) for cid in cids))
-        if "2@x" in cids:
-            body = body[: body.index(b"<2@x>") + 1000]
+        for cid in {"2@x", "4@x"}.intersection(cids):
+            body = body[: body.index(f"<{cid}>".encode()) + 1000]
         line.send(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode() + body)
 
 
@@ -316,6 +316,25 @@ def test_what_broke_off_is_kept_back_and_all_others_come(far: Node, near: Node) 
     (error,) = answer.errors
     assert (error.code, error.location) == ("XDSRepositoryError", f"{HOME} 2.25.2")
     assert "[XC-068]" in error.context
+
+
+@pytest.mark.proves("XC-068", "RET-017")
+def test_what_breaks_off_before_anything_was_sent_is_an_error_at_once(
+    far: Node, near: Node
+) -> None:
+    def descriptors() -> int:
+        return len(list(Path(f"/proc/{far.process.pid}/fd").iterdir()))
+
+    before = descriptors()
+    asked = RetrieveRequest(tuple(wanted(near, f"2.25.{n}", BREAKING) for n in (4, 1, 3)))
+    answer, got = ask(far, CROSS_GATEWAY_RETRIEVE, asked)
+    assert got == [bytes(MIB)] * 2
+    assert [(each.code, each.location) for each in answer.errors] == [
+        ("XDSRepositoryError", f"{HOME} 2.25.4")
+    ]
+    assert wait_for(lambda: descriptors() <= before)
+    (folder,) = (far.config.parent / "spool").glob("*/documents")
+    assert wait_for(lambda: not any(folder.iterdir()))
 
 
 @pytest.mark.proves("XC-048", "XC-068")
