@@ -305,8 +305,12 @@ def actors(folder: Path, senders: Sequence[str] = ()) -> list[Actor]:
                 for name, document in zip(values, request.documents, strict=True):
                     os.link(document.path, published / name)
             case "pieces":
-                pieces = (b"<", *(content(*_split(each)) for each in values), b">")
-                return WebAnswer(200, "text/plain", pieces, (("X-More", "yes"),))
+                found = []
+                for each in values:
+                    with suppress(OSError):
+                        found.append(content(*_split(each)))
+                status = 200 if len(found) == len(values) else 206
+                return WebAnswer(status, "text/plain", (b"<", *found, b">"), (("X-More", "yes"),))
         told = {
             "method": request.method,
             "segments": request.segments,

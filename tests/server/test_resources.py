@@ -378,6 +378,13 @@ def test_source_that_fails_cuts_the_connection(node, kind):
 
 
 @pytest.mark.proves("IMG-164")
+def test_what_cannot_be_opened_is_left_out_at_once(node):
+    answer = node.get("/web/pieces/unopened:web/text:a/unopened:too")
+    assert (answer.status, answer.body) == (206, b"<a>")
+    assert node.line(answer.header("x-request-id"))["status"] == "PartialSuccess"
+
+
+@pytest.mark.proves("IMG-164")
 @pytest.mark.parametrize("kind", ["rotten:1000:0", "rotten:9000:8000", "text:a/rotten-nosize:9:0"])
 def test_source_that_fails_before_anything_was_sent(node, kind):
     answer = node.get(f"/web/pieces/{kind}")

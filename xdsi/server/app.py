@@ -344,7 +344,7 @@ def _begun(reply: Reply, call: Call) -> Reply:
             break
         try:
             return replace(reply, first=next(reply.body, b""), again=None)
-        except OSError as error:
+        except (OSError, ArchiveError) as error:
             is_over = not left or not call.remaining or is_given_up(error)
             if reply.again is None or is_over:
                 raise

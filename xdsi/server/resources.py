@@ -8,6 +8,7 @@ Source: RFC 3986 2.1, 3.3; RFC 9110; DICOM PS3.18 8; SEC-T-163.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from urllib.parse import unquote_to_bytes
 
 from xdsi.config import Limits
@@ -95,7 +96,13 @@ class Intake:
         if documents.refusal is not None:
             raise documents.refusal
         request = replace(self._request, documents=tuple(documents.parts.values()))
-        return _reply(self._route.handler(request, call), self._exchange)
+        return self._answered(request, call)
+
+    def _answered(self, request: WebRequest, call: Call) -> Reply:
+        reply = _reply(self._route.handler(request, call), self._exchange)
+        if isinstance(reply.body, bytes):
+            return reply
+        return replace(reply, again=partial(self._answered, request, call))
 
     def discard(self) -> None:
         """Release staging and whatever is open. Never raises."""
