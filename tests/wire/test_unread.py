@@ -10,7 +10,7 @@ from lxml import etree
 from xdsi.model.errors import SoapFault
 from xdsi.standard import urns
 from xdsi.standard.namespaces import QUERY, RIM
-from xdsi.wire import passing, unread
+from xdsi.wire import passing, safexml, unread
 from xdsi.wire.safexml import XmlLimits
 
 
@@ -182,6 +182,14 @@ def test_the_limits_are_the_same(limits: XmlLimits, good: bytes, bad: bytes) -> 
     for read in (unread.parse, unread.whole):
         with pytest.raises(SoapFault):
             read(bad, limits=limits)
+
+
+@pytest.mark.proves("SEC-T-035")
+def test_a_parser_of_other_bounds_is_not_relied_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert safexml._IS_BOUNDED
+    monkeypatch.setattr(safexml, "_IS_BOUNDED", False)
+    came = unread.parse(CUT["one"])
+    assert len(list(came.root.iter(f"{{{RIM}}}ExtrinsicObject"))) == len(objects(came)) == 1
 
 
 MARKS = "< </ > /> <!-- --> <![CDATA[ ]]> <?x?> = \" ' & ; : x rim: xmlns <a> </a> <rim:Name/>"

@@ -83,6 +83,18 @@ def _parser(target: Any) -> etree.XMLParser:
     )
 
 
+def _nests(depth: int) -> bool:
+    try:
+        etree.fromstring(b"<a>" * depth + b"</a>" * depth, _parser(_Nothing()))
+    except etree.XMLSyntaxError:
+        return False
+    return True
+
+
+# lxml may have been built with another libxml2 than ours
+_IS_BOUNDED = _nests(_DEEPEST) and not _nests(_DEEPEST + 1)
+
+
 class _Own(threading.local):
     """What each thread has for itself.
 
@@ -141,7 +153,7 @@ def is_plain(text: bytes, limits: XmlLimits) -> bool:
     text: in UTF-8, see `utf8`; of more or less than one element the elements are judged
     False where that is not known. Raises SoapFault Sender for floods.
     """
-    if len(text) > limits.envelope or _needs_walk(text, limits):
+    if not _IS_BOUNDED or len(text) > limits.envelope or _needs_walk(text, limits):
         return False
     # the parser's own bound is made ours by elements around; with a tree it is one less
     around = max(1, _DEEPEST - limits.depth)
